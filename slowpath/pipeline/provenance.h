@@ -15,6 +15,7 @@
 enum dep_kind {
     DEP_RULE, // id: struct rule.id. The rule matched, or was the highest one passed over
     DEP_TABLE_MISS, // id: pipeline id << 8 | table. No rule matched there
+    DEP_TABLE, // likewise. Any lookup there, hit or miss: for changes too broad to say which rules they touch
     DEP_MAC, // a MAC looked up, found or not: hash of pipeline id, VLAN, address
     DEP_PORTS, // id: pipeline id. The set of ports, their VLANs, patches, states
     DEP_GROUP, // id: pipeline id << 32 | group

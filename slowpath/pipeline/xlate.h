@@ -13,7 +13,7 @@
 
 struct pipeline; // pipeline.h: one bridge's tables, ports and MAC table
 struct rule;
-struct pipeline_port;
+struct ofpact_list;
 
 enum xlate_flags {
     XLATE_MAY_LEARN = 1 << 0, // NORMAL may teach the MAC table (a real packet or counted ones, not a what-if)
@@ -27,12 +27,15 @@ struct xlate_in {
     unsigned flags;
     int64_t now; // clock_now()
     struct str *trace; // if not NULL, each step is told to a person
+    // If not NULL, these are run instead of table 0 (packet-out; OFPP_TABLE in it enters table 0).
+    const struct ofpact_list *ofpacts;
 };
 
 // One packet for a controller (collected, not sent: the openflow room sends).
 struct xlate_packet_in {
     struct pipeline *pipeline;
     struct flow flow; // as of the controller action
+    struct packet *packet; // likewise; NULL without one in xlate_in. Owned by the xlate_out
     uint16_t max_len, controller_id;
     uint8_t reason, table_id; // OFPR_*
     be64_t cookie;
@@ -67,13 +70,15 @@ enum xlate_slow { // why each packet has to come to a handler; 0: it hasn't
 
 struct xlate_out {
     struct act_list actions; // datapath actions
-    struct flow_key mask; // what was looked at; always in_port, recirc_id, eth_type and the fragment bits
+    struct flow_key mask; // what was looked at; always in_port, recirc_id, packet_type, eth_type, the fragment bits
+                          // of IP, and whether there is a VLAN tag (tiers can't leave that open)
     struct provenance provenance;
     struct xlate_credit *credits; // n_credits
     size_t n_credits;
     struct xlate_packet_in *packet_ins; // with XLATE_SEND_PACKET_INS
     size_t n_packet_ins;
     unsigned slow; // enum xlate_slow bits
+    uint64_t change; // of the tables, for pipelines_changed_since()
     char error[120]; // why the packet was dropped against the tables' word, else empty
 };
 
