@@ -97,6 +97,7 @@ void act_list_init(struct act_list *);
 void act_list_done(struct act_list *); // frees nested lists too; leaves an empty list
 struct act *act_list_add(struct act_list *, enum act_type); // zeroed; valid until the next add
 void act_list_clone(struct act_list *dst, const struct act_list *src); // dst is uninitialised before
+struct act_list *act_list_new(void); // an empty list to nest in an action; free with act_list_done() and free()
 bool act_list_equal(const struct act_list *, const struct act_list *);
 
 const char *act_type_name(enum act_type); // as dpctl prints it: "output", "push_vlan", …
