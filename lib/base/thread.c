@@ -74,7 +74,7 @@ void thread_set_name(const char *name)
 {
     char kernel_name[16]; // TASK_COMM_LEN
     str_copy(my_name, sizeof(my_name), name);
-    str_copy(kernel_name, sizeof(kernel_name), name);
+    str_copy(kernel_name, sizeof(kernel_name), *name ? name : program_invocation_short_name);
     pthread_setname_np(pthread_self(), kernel_name);
 }
 

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "lib/io/control.h"
+#include "lib/io/stream.h"
 
 struct daemon;
 
@@ -59,5 +60,9 @@ int daemon_control(struct daemon *d, struct loop *loop, struct control **ret_con
 // parent ends with 1 and says so.
 void daemon_ready(struct daemon *d);
 
+// -p, -c, -C and their like as they were given; members NULL where not. Values that begin with
+// "db:" name database columns: daemon_start() leaves them, and with them the whole identity, to the
+// program.
+const struct stream_tls *daemon_tls(const struct daemon *d);
 bool daemon_tests_allowed(const struct daemon *d); // --allow-time-commands was given
 bool daemon_detached(const struct daemon *d);

@@ -33,6 +33,8 @@ char *jsonrpc_msg_text(const struct jsonrpc_msg *m);
 struct jsonrpc;
 
 struct jsonrpc_cb {
+    // The stream under an active connection is connected.
+    void (*connected)(struct jsonrpc *rpc, void *arg);
     // A message came (echo requests, and replies to our probes, don't). The callee may take members
     // out by setting them NULL; the rest is freed after it returns. It may free the connection.
     void (*message)(struct jsonrpc *rpc, struct jsonrpc_msg *m, void *arg);
@@ -47,9 +49,9 @@ struct jsonrpc_cb {
     void (*closed)(struct jsonrpc *rpc, const struct err *err, void *arg);
 };
 
-// Takes over the stream. 'limits' may be NULL.
-struct jsonrpc *jsonrpc_new(struct stream *s, const struct jsonrpc_cb *cb, void *arg,
-                            const struct json_frame_limits *limits);
+// Takes over the stream, which is of that loop. 'limits' may be NULL.
+struct jsonrpc *jsonrpc_new(struct loop *loop, struct stream *s, const struct jsonrpc_cb *cb,
+                            void *arg, const struct json_frame_limits *limits);
 void jsonrpc_free(struct jsonrpc *rpc);   // closes at once
 void jsonrpc_finish(struct jsonrpc *rpc); // closes when everything queued is sent
 
@@ -92,5 +94,5 @@ void jsonrpc_session_free(struct jsonrpc_session *ss);
 struct jsonrpc *jsonrpc_session_rpc(struct jsonrpc_session *ss); // NULL: not connected
 void jsonrpc_session_set_probe(struct jsonrpc_session *ss, int64_t ns);
 void jsonrpc_session_set_backoff(struct jsonrpc_session *ss, int64_t min_ns, int64_t max_ns);
-// Drops the connection and connects again at once.
+// Drops the connection and connects again at once; disconnected() is not called for it.
 void jsonrpc_session_reconnect(struct jsonrpc_session *ss);

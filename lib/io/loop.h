@@ -16,7 +16,8 @@ struct loop_timer;
 struct loop_signal;
 struct event_base;
 
-// The loop belongs to the calling thread until loop_run() is called in another one.
+// The loop belongs to the thread that is in loop_run(), and before and after that to whoever made
+// it or joined that thread. NULL if the process has no descriptors left.
 struct loop *loop_new(void);
 // Whatever is still posted is dropped uncalled; watches, timers and signals must be gone. NULL ok.
 void loop_free(struct loop *loop);
@@ -32,7 +33,7 @@ void loop_once(struct loop *loop, bool wait);
 // answer.
 int loop_until(struct loop *loop, bool (*done)(void *arg), void *arg, int64_t timeout);
 
-// True in the loop's thread (or before it was ever run).
+// True in the thread that runs the loop, and everywhere while none does.
 bool loop_is_mine(const struct loop *loop);
 // The libevent base, for the rooms that wrap libevent themselves.
 struct event_base *loop_base(struct loop *loop);
