@@ -44,16 +44,15 @@ int err_set_errno(struct err *err, int code, const char *fmt, ...)
     return code;
 }
 
-int err_prefix(struct err *err, const char *fmt, ...)
+void err_prefix(struct err *err, const char *fmt, ...)
 {
     if (!err_is_set(err))
-        return 0;
+        return;
     va_list args;
     va_start(args, fmt);
     AUTO_FREE char *prefix = xvasprintf(fmt, args);
     va_end(args);
     err_put(err, err->code, xasprintf("%s: %s", prefix, err->sentence ? err->sentence : ""));
-    return err->code;
 }
 
 void err_done(struct err *err)

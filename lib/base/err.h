@@ -30,9 +30,8 @@ int err_set(struct err *err, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 // As err_set(), and appends ": " and the text of 'code' (strerror).
 int err_set_errno(struct err *err, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-// Puts "<prefix>: " before the sentence; nothing happens while no error is set. Returns err->code
-// (0 for NULL).
-int err_prefix(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
+// Puts "<prefix>: " before the sentence; nothing happens while no error is set.
+void err_prefix(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 // Frees the sentence and leaves 'err' as ERR_INIT.
 void err_done(struct err *err);

@@ -189,7 +189,8 @@ int control_open(struct loop *loop, const char *path, struct control **ret_contr
     int error = stream_listen(loop, target, 0, on_accept, control, &control->listener, err);
     if (error) {
         control_close(control);
-        return err_prefix(err, "control socket");
+        err_prefix(err, "control socket");
+        return error;
     }
     control_register(control, "list-commands", "", 0, 0, list_commands, control);
     *ret_control = control;

@@ -83,7 +83,8 @@ static char *from_here(const char *file)
 static int set_verbose(const char *value, struct err *err)
 {
     int error = log_set(value ? value : "", err);
-    return error ? err_prefix(err, "--verbose") : 0;
+    err_prefix(err, "--verbose");
+    return error;
 }
 
 static int set_log_file(struct daemon *d, const char *value)

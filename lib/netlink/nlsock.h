@@ -8,7 +8,8 @@
 // The kernel works off requests inside sendmsg(2), in the calling thread, so sending blocks while
 // a lock such as rtnl is held elsewhere. Don't send from a thread that must not wait.
 //
-// Thread: a socket belongs to one thread at a time.
+// Thread: a socket belongs to one thread at a time. Callbacks run inside the call that reads; they
+// may add to a batch and must not otherwise use the socket or free what they are called from.
 #pragma once
 
 #include "lib/netlink/nlmsg.h"
@@ -17,7 +18,6 @@ struct nlk_sock;
 
 enum nlk_open_flags {
     NLK_STRICT = 1, // NETLINK_GET_STRICT_CHK where the kernel has it: dumps filter in the kernel
-    NLK_ECHO = 2,   // ask for echo of multicast-capable requests: set by NLM_F_ECHO, see nlk_batch
 };
 
 // 'protocol' is NETLINK_ROUTE, NETLINK_GENERIC … Opened non-blocking and close-on-exec, with
