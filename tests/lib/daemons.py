@@ -24,7 +24,8 @@ import netns
 from wait import wait_until
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BAD_LINE = re.compile(r'\|(WARN|ERR|EMER)\|')
+# TIME|NUMBER|MODULE|LEVEL|TEXT, the module perhaps with a thread's name.
+BAD_LINE = re.compile(r'^[^|]*\|[^|]*\|[^|]*\|(WARN|ERR|EMER)\|')
 RUNDIR_PREFIX = 'sluicetest'
 
 
@@ -80,7 +81,8 @@ class Daemon:
         self.output = os.path.join(results, f'{name}.out')
         with open(self.output, 'ab') as output:
             self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL,
-                                            stdout=output, stderr=output, start_new_session=True)
+                                            stdout=output, stderr=output, start_new_session=True,
+                                            preexec_fn=netns.die_with_parent)
 
     def said(self):
         """The end of its log and output, for messages."""

@@ -11,6 +11,19 @@ import daemons as daemons_module
 import netns
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failure shows the ends of the logs that the test left."""
+    report = (yield).get_result()
+    folder = getattr(item, 'funcargs', {}).get('results')
+    if report.failed and folder and os.path.isdir(folder):
+        for name in sorted(os.listdir(folder)):
+            path = os.path.join(folder, name)
+            if name.endswith(('.log', '.out')) or name.startswith('sanitizer.'):
+                with open(path, errors='replace') as file:
+                    report.sections.append((path, ''.join(file.readlines()[-60:])))
+
+
 @pytest.fixture(scope='session', autouse=True)
 def leftovers():
     """What a killed run left behind is removed, before and after."""

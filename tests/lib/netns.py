@@ -11,6 +11,7 @@ Names of namespaces carry the test process's id, so that parallel runs don't mee
 killed one are recognised: forget_dead() removes those.
 """
 
+import ctypes
 import os
 import re
 import signal
@@ -19,6 +20,11 @@ import subprocess
 from wait import wait_until
 
 PREFIX = 'sluicetest'
+
+
+def die_with_parent():
+    """For preexec_fn: the child is killed when the test process ends, however that happens."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 class CommandFailed(AssertionError):
@@ -67,6 +73,7 @@ class Namespace:
     def popen(self, *command, **options):
         """A process inside, stopped when the namespace goes."""
         options.setdefault('stdin', subprocess.DEVNULL)
+        options.setdefault('preexec_fn', die_with_parent)
         child = subprocess.Popen(self.command(*command), **options)
         self.children.append(child)
         return child
