@@ -6,11 +6,9 @@
 // out on both sides, so the child's is discarded.
 #include "ovsdb/schema/uuid.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/random.h>
+
+#include "lib/base/random.h"
 
 static __thread struct {
     struct ovsdb_uuid uuids[64];
@@ -33,22 +31,8 @@ static void fork_watch(void)
 
 static void pool_fill(void)
 {
-    uint8_t *p = (uint8_t *)pool.uuids;
-    size_t left = sizeof pool.uuids;
-
     pthread_once(&fork_once, fork_watch);
-    while (left) {
-        // At most 256 bytes a call are never interrupted; more may return short.
-        ssize_t n = getrandom(p, left, 0);
-        if (n < 0) {
-            if (errno == EINTR)
-                continue;
-            perror("getrandom");
-            abort();
-        }
-        p += n;
-        left -= n;
-    }
+    random_secure(pool.uuids, sizeof pool.uuids);
     pool.left = sizeof pool.uuids / sizeof *pool.uuids;
     pool.generation = fork_generation;
 }
