@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Translation: runs one packet's key through a bridge's OpenFlow tables and returns the megaflow that stands for all
-// packets alike: actions, mask, and what was read on the way.
+// Translation: runs one packet's key through a bridge's OpenFlow tables and returns the megaflow
+// that stands for all packets alike: actions, mask, and what was read on the way.
 //
-// Pure but for what the caller allows by `flags`: no threads, no sockets; reads RCU-protected tables, so the caller is
-// within an RCU read section from xlate() until it is done with the pointers in `ret`. One translation reads one version
-// of the tables. Any thread.
+// Pure but for what the caller allows by `flags`: no threads, no sockets; reads RCU-protected
+// tables, so the caller is within an RCU read section from xlate() until it is done with the
+// pointers in `ret`. One translation reads one version of the tables. Any thread.
 #pragma once
 
 #include "lib/flow/desc.h"
@@ -16,16 +16,17 @@ struct rule;
 struct ofpact_list;
 
 enum xlate_flags {
-    XLATE_MAY_LEARN = 1 << 0, // NORMAL may teach the MAC table (a real packet or counted ones, not a what-if)
+    XLATE_MAY_LEARN =
+        1 << 0, // NORMAL may teach the MAC table (a real packet or counted ones, not a what-if)
     XLATE_SEND_PACKET_INS = 1 << 1, // controller actions are collected with the packet
 };
 
 struct xlate_in {
-    struct pipeline *pipeline; // of the bridge that owns the input port
-    struct flow flow; // key with the datapath port; pipe.in_port the OpenFlow port
+    struct pipeline *pipeline;   // of the bridge that owns the input port
+    struct flow flow;            // key with the datapath port; pipe.in_port the OpenFlow port
     const struct packet *packet; // NULL: none at hand (re-translation)
     unsigned flags;
-    int64_t now; // clock_now()
+    int64_t now;       // clock_now()
     struct str *trace; // if not NULL, each step is told to a person
     // If not NULL, these are run instead of table 0 (packet-out; OFPP_TABLE in it enters table 0).
     const struct ofpact_list *ofpacts;
@@ -34,15 +35,15 @@ struct xlate_in {
 // One packet for a controller (collected, not sent: the openflow room sends).
 struct xlate_packet_in {
     struct pipeline *pipeline;
-    struct flow flow; // as of the controller action
+    struct flow flow;      // as of the controller action
     struct packet *packet; // likewise; NULL without one in xlate_in. Owned by the xlate_out
     uint16_t max_len, controller_id;
     uint8_t reason, table_id; // OFPR_*
     be64_t cookie;
 };
 
-// Whom the megaflow's counters are credited to, in this order of traversal. Rules are credited packets and bytes; ports
-// only where they stand between (patch ports).
+// Whom the megaflow's counters are credited to, in this order of traversal. Rules are credited
+// packets and bytes; ports only where they stand between (patch ports).
 enum credit_kind { CREDIT_RULE, CREDIT_TABLE_MISS, CREDIT_PORT_RX, CREDIT_PORT_TX, CREDIT_MAC };
 struct xlate_credit {
     enum credit_kind kind;
@@ -50,7 +51,7 @@ struct xlate_credit {
         struct rule *rule; // referenced: rule_ref(); released by xlate_out_done()
         struct {
             struct pipeline *pipeline; // referenced likewise
-            uint32_t id; // table, or OpenFlow port
+            uint32_t id;               // table, or OpenFlow port
         } at;
         struct {
             struct pipeline *pipeline;
@@ -63,21 +64,22 @@ struct xlate_credit {
 
 enum xlate_slow { // why each packet has to come to a handler; 0: it hasn't
     SLOW_CONTROLLER = 1 << 0,
-    SLOW_ACTION = 1 << 1, // an action that no datapath expresses
-    SLOW_PROTOCOL = 1 << 2, // LACP, BFD, CFM, STP, …
+    SLOW_ACTION = 1 << 1,      // an action that no datapath expresses
+    SLOW_PROTOCOL = 1 << 2,    // LACP, BFD, CFM, STP, …
     SLOW_TOO_COMPLEX = 1 << 3, // resubmit depth or action count exceeded: dropped, explained
 };
 
 struct xlate_out {
     struct act_list actions; // datapath actions
-    struct flow_key mask; // what was looked at; always in_port, recirc_id, packet_type, eth_type, the fragment bits
-                          // of IP, and whether there is a VLAN tag (tiers can't leave that open)
+    struct flow_key
+        mask; // what was looked at; always in_port, recirc_id, packet_type, eth_type, the fragment
+              // bits of IP, and whether there is a VLAN tag (tiers can't leave that open)
     struct provenance provenance;
     struct xlate_credit *credits; // n_credits
     size_t n_credits;
     struct xlate_packet_in *packet_ins; // with XLATE_SEND_PACKET_INS
     size_t n_packet_ins;
-    unsigned slow; // enum xlate_slow bits
+    unsigned slow;   // enum xlate_slow bits
     uint64_t change; // of the tables, for pipelines_changed_since()
     char error[120]; // why the packet was dropped against the tables' word, else empty
 };
@@ -85,5 +87,7 @@ struct xlate_out {
 void xlate(const struct xlate_in *, struct xlate_out *ret);
 void xlate_out_done(struct xlate_out *); // frees lists, drops references
 
-// Adds what a tier counted for a megaflow to rules, tables, ports and MAC ages. Keeper's thread, lock-free.
-void xlate_credit(const struct xlate_credit *, size_t n, uint64_t packets, uint64_t bytes, uint16_t tcp_flags, int64_t used);
+// Adds what a tier counted for a megaflow to rules, tables, ports and MAC ages. Keeper's thread,
+// lock-free.
+void xlate_credit(const struct xlate_credit *, size_t n, uint64_t packets, uint64_t bytes,
+                  uint16_t tcp_flags, int64_t used);
