@@ -93,8 +93,8 @@ const struct field *field_by_oxm_number(uint32_t header, uint32_t experimenter)
 const struct field *field_by_oxm(uint32_t header, uint32_t experimenter)
 {
     const struct field *f = field_by_oxm_number(header, experimenter);
-    if (f && (header_is(&f->nxm, header, experimenter) || header_is(&f->oxm, header, experimenter) ||
-              header_is(&f->onf, header, experimenter)))
+    if (f && (header_is(&f->nxm, header, experimenter) ||
+              header_is(&f->oxm, header, experimenter) || header_is(&f->onf, header, experimenter)))
         return f;
     return NULL;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// OpenFlow 1.0's match: 40 bytes of fields at fixed places, headed by a word that says which are wildcards. IPv4
-// addresses have prefix lengths, nothing else a mask. Ports have 16 bits; a VLAN id of 0xffff means "no tag"; an Ethernet
-// type of 0x05ff means "an 802.3 frame without SNAP", as in struct flow_key. Thread: any, no state.
+// OpenFlow 1.0's match: 40 bytes of fields at fixed places, headed by a word that says which are
+// wildcards. IPv4 addresses have prefix lengths, nothing else a mask. Ports have 16 bits; a VLAN id
+// of 0xffff means "no tag"; an Ethernet type of 0x05ff means "an 802.3 frame without SNAP", as in
+// struct flow_key. Thread: any, no state.
 #include "lib/flow/match10.h"
 
 #include <arpa/inet.h>
@@ -93,7 +94,8 @@ static void get_l3(const struct ofp10_match *m, uint32_t wild, struct match *mat
         value->ip_tos = m->ip_tos & DSCP_BITS;
     }
     bool is_icmp = value->ip_proto == IPPROTO_ICMP;
-    if (!is_icmp && value->ip_proto != IPPROTO_TCP && value->ip_proto != IPPROTO_UDP && value->ip_proto != IPPROTO_SCTP)
+    if (!is_icmp && value->ip_proto != IPPROTO_TCP && value->ip_proto != IPPROTO_UDP &&
+        value->ip_proto != IPPROTO_SCTP)
         return;
     be16_t bits = is_icmp ? htons(0xff) : UINT16_MAX;
     if (!(wild & WILD_TP_SRC)) {
@@ -134,7 +136,8 @@ void match10_get(const uint8_t data[MATCH10_LEN], struct match *ret_match)
     }
 }
 
-// The wildcard count of an address mask; a mask that is no prefix is widened to the longest that covers it.
+// The wildcard count of an address mask; a mask that is no prefix is widened to the longest that
+// covers it.
 static uint32_t wild_bits(be32_t mask)
 {
     uint32_t inverse = ~ntohl(mask);
@@ -172,7 +175,8 @@ static bool all_ones(const void *mask, size_t n)
     return !n;
 }
 
-static uint32_t put_l3(const struct flow_key *v, const struct flow_key *k, uint32_t wild, struct ofp10_match *m)
+static uint32_t put_l3(const struct flow_key *v, const struct flow_key *k, uint32_t wild,
+                       struct ofp10_match *m)
 {
     wild &= ~(63u << WILD_IP_SRC_SHIFT | 63u << WILD_IP_DST_SHIFT);
     wild |= wild_bits(k->ip4_src) << WILD_IP_SRC_SHIFT | wild_bits(k->ip4_dst) << WILD_IP_DST_SHIFT;
@@ -186,11 +190,13 @@ static uint32_t put_l3(const struct flow_key *v, const struct flow_key *k, uint3
         m->ip_tos = v->ip_tos & DSCP_BITS;
         wild &= ~WILD_IP_TOS;
     }
-    if ((k->tp_src & htons(0xff)) == htons(0xff) && (v->ip_proto == IPPROTO_ICMP || k->tp_src == UINT16_MAX)) {
+    if ((k->tp_src & htons(0xff)) == htons(0xff) &&
+        (v->ip_proto == IPPROTO_ICMP || k->tp_src == UINT16_MAX)) {
         m->tp_src = v->tp_src;
         wild &= ~WILD_TP_SRC;
     }
-    if ((k->tp_dst & htons(0xff)) == htons(0xff) && (v->ip_proto == IPPROTO_ICMP || k->tp_dst == UINT16_MAX)) {
+    if ((k->tp_dst & htons(0xff)) == htons(0xff) &&
+        (v->ip_proto == IPPROTO_ICMP || k->tp_dst == UINT16_MAX)) {
         m->tp_dst = v->tp_dst;
         wild &= ~WILD_TP_DST;
     }

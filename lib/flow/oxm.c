@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// OXM and NXM TLVs. Both are a 32-bit header (class, field, has-mask, payload length), an experimenter's 4 bytes if the
-// class is 0xffff, a value, and a mask of the same size if the header says so. NXM has classes 0 and 1 and is what
-// OpenFlow 1.0 with Nicira's extensions speaks; OXM is OpenFlow 1.2 and later. A decoder takes either.
+// OXM and NXM TLVs. Both are a 32-bit header (class, field, has-mask, payload length), an
+// experimenter's 4 bytes if the class is 0xffff, a value, and a mask of the same size if the header
+// says so. NXM has classes 0 and 1 and is what OpenFlow 1.0 with Nicira's extensions speaks; OXM is
+// OpenFlow 1.2 and later. A decoder takes either.
 //
-// The table of fields knows everything but three things that are said here: the cookie, which is no field; VLANs, which
-// NXM matches as one 16-bit word and OXM as two fields; and fields that have one row for NXM and one for OXM.
-// Thread: any, no state.
+// The table of fields knows everything but three things that are said here: the cookie, which is no
+// field; VLANs, which NXM matches as one 16-bit word and OXM as two fields; and fields that have
+// one row for NXM and one for OXM. Thread: any, no state.
 #include "lib/flow/oxm.h"
 
 #include <arpa/inet.h>
@@ -36,10 +37,12 @@ static enum oxm_error fail(struct err *err, enum oxm_error e, const struct tlv *
 {
     char header[40];
     if (t->experimenter)
-        snprintf(header, sizeof(header), "0x%08x of experimenter 0x%08x", t->header, t->experimenter);
+        snprintf(header, sizeof(header), "0x%08x of experimenter 0x%08x", t->header,
+                 t->experimenter);
     else
         snprintf(header, sizeof(header), "0x%08x", t->header);
-    err_set(err, -EINVAL, "match field %s (header %s) %s", t->field ? t->field->name : "unknown", header, what);
+    err_set(err, -EINVAL, "match field %s (header %s) %s", t->field ? t->field->name : "unknown",
+            header, what);
     return e;
 }
 
@@ -78,8 +81,8 @@ static enum oxm_error get_tlv(struct reader *in, struct tlv *t, struct err *err)
 }
 
 // The payload as value and mask; the mask loses bits that the field hasn't.
-static enum oxm_error get_payload(const struct tlv *t, struct field_value *value, struct field_value *mask,
-                                  struct err *err)
+static enum oxm_error get_payload(const struct tlv *t, struct field_value *value,
+                                  struct field_value *mask, struct err *err)
 {
     const struct field *f = t->field;
     struct field_value all;
@@ -125,7 +128,8 @@ static bool is_cookie(const struct tlv *t)
     return t->header == NXM_NX_COOKIE || t->header == (NXM_NX_COOKIE | HAS_MASK) + 8;
 }
 
-static enum oxm_error get_cookie(const struct tlv *t, be64_t *cookie, be64_t *cookie_mask, struct err *err)
+static enum oxm_error get_cookie(const struct tlv *t, be64_t *cookie, be64_t *cookie_mask,
+                                 struct err *err)
 {
     if (!cookie || !cookie_mask)
         return fail(err, OXM_BAD_FIELD, t, "matches the cookie, which can't be matched here");
@@ -141,7 +145,8 @@ static enum oxm_error get_cookie(const struct tlv *t, be64_t *cookie, be64_t *co
 }
 
 enum oxm_error oxm_get_match(const void *data, size_t len, const struct field_ctx *ctx, bool strict,
-                             struct match *ret_match, be64_t *ret_cookie, be64_t *ret_cookie_mask, struct err *err)
+                             struct match *ret_match, be64_t *ret_cookie, be64_t *ret_cookie_mask,
+                             struct err *err)
 {
     struct reader in = reader_of(data, len);
     struct match match;
@@ -171,8 +176,9 @@ enum oxm_error oxm_get_match(const void *data, size_t len, const struct field_ct
     return OXM_OK;
 }
 
-enum oxm_error oxm_get_field(struct reader *in, const struct field_ctx *ctx, const struct field **ret_field,
-                             struct field_value *ret_value, struct field_value *ret_mask, struct err *err)
+enum oxm_error oxm_get_field(struct reader *in, const struct field_ctx *ctx,
+                             const struct field **ret_field, struct field_value *ret_value,
+                             struct field_value *ret_mask, struct err *err)
 {
     struct tlv t;
     enum oxm_error e = get_tlv(in, &t, err);
@@ -191,8 +197,8 @@ enum oxm_error oxm_get_field(struct reader *in, const struct field_ctx *ctx, con
     return OXM_OK;
 }
 
-enum oxm_error oxm_get_header(struct reader *in, const struct field_ctx *ctx, const struct field **ret_field,
-                              struct err *err)
+enum oxm_error oxm_get_header(struct reader *in, const struct field_ctx *ctx,
+                              const struct field **ret_field, struct err *err)
 {
     struct tlv t;
     enum oxm_error e = get_header(in, &t, err);
@@ -259,11 +265,12 @@ static void put_matched(const struct writer *w, const struct field *f)
     oxm_put_field(w->b, f, &value, exact ? NULL : &mask, w->ctx, w->nxm);
 }
 
-// OXM can say of a tag whether it is there, bits of its VLAN id, and its whole priority. What else a match demands of the
-// word goes as NXM's.
+// OXM can say of a tag whether it is there, bits of its VLAN id, and its whole priority. What else
+// a match demands of the word goes as NXM's.
 static void put_vlan(const struct writer *w)
 {
-    uint16_t mask = ntohs(w->match->mask.key.vlan[0].tci), value = ntohs(w->match->value.key.vlan[0].tci);
+    uint16_t mask = ntohs(w->match->mask.key.vlan[0].tci),
+             value = ntohs(w->match->value.key.vlan[0].tci);
     uint16_t pcp = mask >> 13;
 
     if (w->nxm || (pcp && (pcp != 7 || !(value & VLAN_PRESENT)))) {
@@ -295,8 +302,8 @@ static bool written_elsewhere(const struct writer *w, const struct field *f)
     }
 }
 
-size_t oxm_put_match(struct buf *b, const struct match *match, const struct field_ctx *ctx, bool nxm, be64_t cookie,
-                     be64_t cookie_mask)
+size_t oxm_put_match(struct buf *b, const struct match *match, const struct field_ctx *ctx,
+                     bool nxm, be64_t cookie, be64_t cookie_mask)
 {
     const struct writer w = {b, match, ctx, nxm};
     size_t start = b->size;

@@ -46,10 +46,12 @@ static inline void match_prereq(struct match *m, enum field_prereq prereq)
         uint16_t eth_type;
         uint8_t proto;
     } l[] = {
-        [PREREQ_ARP] = {0x0806, 0},    [PREREQ_IPV4] = {0x0800, 0},   [PREREQ_IPV6] = {0x86dd, 0},
-        [PREREQ_IP] = {0x0800, 0},     [PREREQ_MPLS] = {0x8847, 0},   [PREREQ_TCP] = {0x86dd, 6},
-        [PREREQ_UDP] = {0x0800, 17},   [PREREQ_SCTP] = {0x0800, 132}, [PREREQ_ICMPV4] = {0x0800, 1},
-        [PREREQ_ICMPV6] = {0x86dd, 58}, [PREREQ_ND] = {0x86dd, 58},    [PREREQ_ND_SOLICIT] = {0x86dd, 58},
+        [PREREQ_ARP] = {0x0806, 0},        [PREREQ_IPV4] = {0x0800, 0},
+        [PREREQ_IPV6] = {0x86dd, 0},       [PREREQ_IP] = {0x0800, 0},
+        [PREREQ_MPLS] = {0x8847, 0},       [PREREQ_TCP] = {0x86dd, 6},
+        [PREREQ_UDP] = {0x0800, 17},       [PREREQ_SCTP] = {0x0800, 132},
+        [PREREQ_ICMPV4] = {0x0800, 1},     [PREREQ_ICMPV6] = {0x86dd, 58},
+        [PREREQ_ND] = {0x86dd, 58},        [PREREQ_ND_SOLICIT] = {0x86dd, 58},
         [PREREQ_ND_ADVERT] = {0x86dd, 58}, [PREREQ_CT] = {0x0800, 0},
     };
     if (prereq == PREREQ_VLAN)

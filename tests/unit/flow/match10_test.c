@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// OpenFlow 1.0's match: cases whose meaning was read off Open vSwitch 3.1 (ovs-ofctl parse-ofp10-match), and random
-// bytes, which must reach a fixed point: what was read, written and read again is the same.
+// OpenFlow 1.0's match: cases whose meaning was read off Open vSwitch 3.1 (ovs-ofctl
+// parse-ofp10-match), and random bytes, which must reach a fixed point: what was read, written and
+// read again is the same.
 #include "tests/unit/flow/flow_test.h"
 
 #include "lib/flow/match10.h"
@@ -115,7 +116,9 @@ static void random_bytes_reach_a_fixed_point(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(vlans), cmocka_unit_test(network_layer), cmocka_unit_test(what_it_cannot_say_is_widened),
+        cmocka_unit_test(vlans),
+        cmocka_unit_test(network_layer),
+        cmocka_unit_test(what_it_cannot_say_is_widened),
         cmocka_unit_test(random_bytes_reach_a_fixed_point),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// OXM and NXM: every field of the table there and back in each version, single TLVs, what is refused and why, and matches
-// cut short at each length.
+// OXM and NXM: every field of the table there and back in each version, single TLVs, what is
+// refused and why, and matches cut short at each length.
 #include "tests/unit/flow/flow_test.h"
 
 #include <endian.h>
@@ -40,7 +40,9 @@ static void every_field_round_trips(void **state)
                     match_exactly(&m, FIELD_PACKET_TYPE, 0x10800);
                 size_t n = oxm_put_match(&b, &m, &ctx, dialects[d].nxm, 0, 0);
                 assert_int_equal(n, b.size);
-                assert_int_equal(oxm_get_match(b.data, b.size, &ctx, true, &back, &cookie, &cookie_mask, NULL), OXM_OK);
+                assert_int_equal(
+                    oxm_get_match(b.data, b.size, &ctx, true, &back, &cookie, &cookie_mask, NULL),
+                    OXM_OK);
                 assert_match_equal(&back, &m);
                 assert_int_equal(cookie_mask, 0);
                 for (size_t len = 0; len < b.size; len++) { // never crashes, and 0 or an error
@@ -116,9 +118,12 @@ static void refusals(void **state)
     assert_int_equal(decode("80000b04 0800ff00", true, &m), OXM_BAD_MASK);
     assert_int_equal(decode("80001604 0a000001", true, &m), OXM_BAD_PREREQ);
     assert_int_equal(decode("80000a02 0800 80000a02 0800", true, &m), OXM_DUP_FIELD);
-    assert_int_equal(decode("80000a02 0800 80001001 40", true, &m), OXM_BAD_VALUE); // 6 bits of DSCP
-    assert_int_equal(decode("80000a02 0800 80001708 0a000001 ffffff00", true, &m), OXM_BAD_WILDCARDS);
-    assert_int_equal(decode("00013c08 0000000000000001", true, &m), OXM_BAD_FIELD); // no cookie here
+    assert_int_equal(decode("80000a02 0800 80001001 40", true, &m),
+                     OXM_BAD_VALUE); // 6 bits of DSCP
+    assert_int_equal(decode("80000a02 0800 80001708 0a000001 ffffff00", true, &m),
+                     OXM_BAD_WILDCARDS);
+    assert_int_equal(decode("00013c08 0000000000000001", true, &m),
+                     OXM_BAD_FIELD); // no cookie here
     assert_int_equal(decode("80000a02 86dd 80000a02 86dd", false, &m), OXM_DUP_FIELD);
 }
 
@@ -168,7 +173,8 @@ static void vlans(void **state)
         oxm_put_match(&b, &m, &ctx, false, 0, 0);
         str_put_hex(&hex, b.data, b.size);
         assert_string_equal(str_text(&hex), cases[i].oxm);
-        assert_int_equal(oxm_get_match(b.data, b.size, &ctx, true, &back, NULL, NULL, NULL), OXM_OK);
+        assert_int_equal(oxm_get_match(b.data, b.size, &ctx, true, &back, NULL, NULL, NULL),
+                         OXM_OK);
         assert_match_equal(&back, &m);
         buf_done(&b);
         str_done(&hex);
@@ -178,8 +184,11 @@ static void vlans(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_field_round_trips), cmocka_unit_test(single_fields_round_trip),
-        cmocka_unit_test(refusals), cmocka_unit_test(cookies), cmocka_unit_test(vlans),
+        cmocka_unit_test(every_field_round_trips),
+        cmocka_unit_test(single_fields_round_trip),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(cookies),
+        cmocka_unit_test(vlans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
