@@ -66,6 +66,8 @@ def say(text):
 
 def in_child():
     os.setpgid(0, 0)
+    # Whoever started us in the background may have had it ignored, which children inherit.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Should we be killed outright, the child is interrupted, and cleans up.
     ctypes.CDLL(None).prctl(1, signal.SIGINT)
 
