@@ -39,7 +39,7 @@ struct refusal_entry;
 
 // What one translation asks the tiers to hold: immutable, shared by the megaflow, queues and
 // copies. The user embeds it first in a larger struct and frees that in `release`, which any thread
-// may call and which doesn't block.
+// may call, which doesn't block, and which leaves RCU readers of placement.version a grace period.
 struct place_version {
     atomic_uint refs; // 1 for the creator
     void (*release)(struct place_version *);
@@ -71,15 +71,17 @@ enum place_request {
     PLACE_DEMOTE,  // out of hardware, and kept out until promoted
 };
 
-// Who hears of placements: a keeper. `wake` is called from any thread when there is something to
-// collect early.
+// Who owns placements: a keeper. `wake` is called from any thread when there is something to do
+// before the next round; it must not call back.
 struct place_owner {
-    struct cds_list_head
-        closed; // placements whose last hardware copy went, under the offload's lock
-    void (*wake)(void *aux);
+    struct offload *offload;
+    struct cds_list_head closed; // placements whose last hardware copy went, under the lock
+    struct cds_list_head listed;
+    void (*wake)(void *aux); // may be NULL
     void *aux;
 };
-void place_owner_init(struct place_owner *, void (*wake)(void *aux), void *aux);
+void place_owner_init(struct place_owner *, struct offload *, void (*wake)(void *aux), void *aux);
+void place_owner_done(struct place_owner *); // its placements are done
 
 // Counters that came in since they were last collected, of a copy that had this version.
 struct place_delta {
@@ -109,7 +111,8 @@ struct placement {
     } sw;
 
     // The hardware copy: under the offload's lock.
-    atomic_bool hw_touched; // there is or was something below: read without the lock
+    atomic_bool
+        hw_touched; // a hardware tier was asked for a copy: else only the owner writes below
     struct {
         struct hw_tier *tier; // where the copy is, goes or comes from, or who refused it
         struct place_version *want, *have; // references; equal when settled
@@ -117,6 +120,7 @@ struct placement {
         struct copy_count count;
         struct cds_list_head queued; // in the tier's queue `lane`
         struct cds_list_head listed; // among the tier's copies while `have`
+        uint32_t generation;         // moves with every operation but a first install
         uint16_t pins;               // readers that look at it
         uint8_t lane;                // enum hw_lane
         bool busy;                   // an inserter has it in hand
@@ -135,6 +139,7 @@ struct placement {
     uint32_t reviewed;           // the owner: the state of the world that the last decision saw
     bool pinned_down;            // the owner: demoted by request
     struct cds_list_head closed; // in owner->closed
+    bool is_closed;
 };
 
 struct offload_options {
@@ -169,6 +174,7 @@ void offload_tick(struct offload *, int64_t now);
 // `deadline` (clock_now() domain): 0, or -ETIMEDOUT. Any.
 uint64_t offload_ask_stats(struct offload *);
 int offload_wait_stats(struct offload *, uint64_t ticket, int64_t deadline);
+bool offload_stats_ready(struct offload *, uint64_t ticket); // without waiting
 // Waits until no hardware tier has anything queued or in hand: 0 or -ETIMEDOUT.
 int offload_wait_idle(struct offload *, int64_t deadline);
 // Manual mode: lets each inserter carry out one batch and each reader one round if asked. True:
@@ -179,11 +185,11 @@ bool offload_step(struct offload *);
 // or a negative errno.
 int place_sweep(struct tier_channel *, uint8_t instance);
 
-void place_init(struct placement *, struct offload *, struct place_owner *);
+void place_init(struct placement *, struct place_owner *);
 
 // One change of megaflows as the software tier sees it. INSTALL offers to hardware once software
 // has it; again on a placement that software lost. MODIFY keeps key and mask. REMOVE takes both
-// copies; afterwards finals may still come in until place_is_closed().
+// copies; afterwards finals may still come in until it is closed.
 struct place_change {
     enum tier_op_type type;
     struct placement *placement;
@@ -218,11 +224,9 @@ void place_review(struct placement *, int64_t now);
 // Posts a request for the owner's next review. Any thread that keeps the placement alive.
 void place_ask(struct placement *, enum place_request);
 
-// After REMOVE: no tier and no thread of offload has it any more; it may be collected a last time
-// and freed. Placements that close later than their removal appear in owner->closed:
-// place_take_closed() takes one out, or returns NULL.
-bool place_is_closed(struct placement *);
-struct placement *place_take_closed(struct offload *, struct place_owner *);
+// After REMOVE, at once or when the hardware copy is gone, placements are closed: no tier and no
+// thread of offload has them any more; collect a last time and free. Takes one out, or NULL. Owner.
+struct placement *place_take_closed(struct place_owner *);
 // Drops references; without a tier operation (the placement is closed, or the offload too). Owner.
 void place_done(struct placement *);
 
