@@ -20,12 +20,16 @@ static uint64_t header_hash(uint32_t header, uint32_t experimenter)
     return hash_u64((uint64_t)experimenter << 32 | (header & ~(HAS_MASK | 0xff)), 0);
 }
 
+static bool number_is(const struct field_header *h, uint32_t header, uint32_t experimenter)
+{
+    return h->name && h->experimenter == experimenter && !((h->header ^ header) >> 9);
+}
+
 static bool header_is(const struct field_header *h, uint32_t header, uint32_t experimenter)
 {
-    if (!h->name || h->experimenter != experimenter || (h->header ^ header) >> 9)
-        return false;
     unsigned fixed = experimenter ? 4 : 0, payload = (h->header & 0xff) - fixed;
-    return (header & 0xff) == fixed + (header & HAS_MASK ? 2 * payload : payload);
+    return number_is(h, header, experimenter) &&
+           (header & 0xff) == fixed + (header & HAS_MASK ? 2 * payload : payload);
 }
 
 static bool field_has_name(const struct field *f, const char *name, size_t len)
@@ -75,14 +79,23 @@ const struct field *field_by_name(const char *name, size_t len)
     return NULL;
 }
 
-const struct field *field_by_oxm(uint32_t header, uint32_t experimenter)
+const struct field *field_by_oxm_number(uint32_t header, uint32_t experimenter)
 {
     for (uint64_t h = header_hash(header, experimenter); by_header[h % SLOTS]; h++) {
         const struct field *f = &field_table[by_header[h % SLOTS] - 1];
-        if (header_is(&f->nxm, header, experimenter) || header_is(&f->oxm, header, experimenter) ||
-            header_is(&f->onf, header, experimenter))
+        if (number_is(&f->nxm, header, experimenter) || number_is(&f->oxm, header, experimenter) ||
+            number_is(&f->onf, header, experimenter))
             return f;
     }
+    return NULL;
+}
+
+const struct field *field_by_oxm(uint32_t header, uint32_t experimenter)
+{
+    const struct field *f = field_by_oxm_number(header, experimenter);
+    if (f && (header_is(&f->nxm, header, experimenter) ||
+              header_is(&f->oxm, header, experimenter) || header_is(&f->onf, header, experimenter)))
+        return f;
     return NULL;
 }
 

@@ -9,6 +9,12 @@
 #include "lib/flow/action.h"
 #include "lib/base/err.h"
 
+#include <linux/virtio_net.h>
+
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4 // linux/virtio_net.h has it since 6.2
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
 #define PACKET_HEADROOM 128
 
 // The fields of struct virtio_net_hdr (linux/virtio_net.h) that matter, in host order. Offsets are from packet data.
@@ -24,6 +30,7 @@ struct packet {
     uint32_t allocated, headroom; // data = buf + headroom
     uint32_t len; // bytes of frame, from the Ethernet header on, without FCS
     uint16_t l3_ofs, l4_ofs; // set by packet_extract(); UINT16_MAX: not there
+    uint8_t l4_proto; // of what lies at l4_ofs
     uint32_t cut_len; // ACT_TRUNC: at most so many bytes leave; 0: all
     struct packet_vnet vnet;
     // Metadata that is not in the frame: in_port, recirc_id, marks, tunnel, conntrack state.
@@ -58,13 +65,15 @@ void packet_pop_vlan(struct packet *);
 void packet_push_mpls(struct packet *, be16_t eth_type, be32_t lse);
 void packet_pop_mpls(struct packet *, be16_t eth_type);
 int packet_finish_checksum(struct packet *); // completes needs_csum; 0 or -EINVAL
-// Segments a GSO frame into MTU-sized frames; `emit` owns each. For senders that cannot hand GSO on.
+// Cuts a GSO frame (TCP, or UDP by layer 4) into the frames that go on the wire, with complete checksums; `emit` owns each.
+// Any other frame is emitted as a copy. For senders that cannot hand GSO on. -EINVAL: headers and vnet disagree;
+// -EOPNOTSUPP: a UDP frame to be cut into IP fragments.
 int packet_segment(const struct packet *, void (*emit)(void *aux, struct packet *), void *aux);
 
 // Composes a valid frame for a key (addresses, ports, lengths, checksums), for tests, traces and packet-outs of text.
 struct packet *packet_compose(const struct flow_key *, uint32_t payload_len);
 
-// Runs a whole list on a packet. Takes ownership of the packet. `sink` receives what leaves; it owns each packet given.
+// Runs a whole list on a packet, which packet_extract() has seen. Takes ownership of the packet. `sink` receives what leaves; it owns each packet given.
 struct act_sink {
     void (*output)(void *aux, dp_port_t, struct packet *);
     void (*userspace)(void *aux, const struct act *, const struct flow_key *, struct packet *);

@@ -275,6 +275,7 @@ void packet_extract(struct packet *p, struct flow_key *ret_key)
         size_t l4_ofs = (size_t)(c.at - packet_data(p));
         if (l4_ofs < NO_OFFSET)
             p->l4_ofs = (uint16_t)l4_ofs;
+        p->l4_proto = key->ip_proto;
         parse_l4(&c, key);
     }
 }

@@ -82,3 +82,5 @@ static inline bool is_mpls_type(uint16_t eth_type)
 
 // Fills the packet's l3_ofs and l4_ofs without a key, after an edit that moved headers.
 void packet_locate(struct packet *);
+// The length of the longest frame on the wire that the packet stands for.
+uint32_t packet_largest_frame(const struct packet *);
