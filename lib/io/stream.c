@@ -48,7 +48,7 @@ struct stream {
     struct err end;         // why it is closed
 
     size_t high_water, low_mark;
-    bool paused, above_mark;
+    bool paused, full, above_mark;
     uint64_t sent, received;
 
     char local_ip[INET6_ADDRSTRLEN], peer_ip[INET6_ADDRSTRLEN];
@@ -145,11 +145,22 @@ static void finish_late(void *arg)
     stream_free(arg);
 }
 
+// Everything is sent: says so to the peer and waits for its end. Closing at once could discard what
+// is on its way, because the kernel resets a connection that is closed with input unread.
+static void say_goodbye(struct stream *s)
+{
+    SSL *ssl = bufferevent_openssl_get_ssl(s->bev);
+    if (ssl)
+        SSL_shutdown(ssl);
+    ERR_clear_error();
+    shutdown(bufferevent_getfd(s->bev), SHUT_WR);
+}
+
 void stream_finish(struct stream *s)
 {
     if (!s)
         return;
-    if (s->state == CLOSED || !stream_backlog(s)) {
+    if (s->state == CLOSED || (s->state != OPEN && !stream_backlog(s))) {
         stream_free(s);
         return;
     }
@@ -159,19 +170,35 @@ void stream_finish(struct stream *s)
     loop_adopt(s->loop, &s->orphan);
     s->finish_timer = loop_timer_new(s->loop, finish_late, s);
     loop_timer_after(s->finish_timer, FINISH_TIMEOUT);
-    s->low_mark = 0;
+    stream_set_low_mark(s, 0);
     s->above_mark = true;
-    if (s->bev) {
-        bufferevent_disable(s->bev, EV_READ);
-        bufferevent_setwatermark(s->bev, EV_WRITE, 0, 0);
-    }
+    if (s->bev)
+        bufferevent_enable(s->bev, EV_READ);
+    if (s->state == OPEN && !stream_backlog(s))
+        say_goodbye(s);
 }
 
 // ---- The bufferevent's callbacks
 
+// Reads from the socket unless the owner paused it or the buffer is full. libevent has a high-water
+// mark of its own, but calls back without end while an owner leaves the input at it.
+static void set_reading(struct stream *s)
+{
+    s->full = stream_available(s) >= s->high_water;
+    if (!s->bev || s->state == CLOSED || s->finishing)
+        return;
+    if (s->paused || s->full)
+        bufferevent_disable(s->bev, EV_READ);
+    else
+        bufferevent_enable(s->bev, EV_READ);
+}
+
 static void on_read(struct bufferevent *bev, void *arg)
 {
     struct stream *s = arg;
+    if (s->finishing)
+        evbuffer_drain(input(s), stream_available(s));
+    set_reading(s);
     if (s->cb.readable && s->state == OPEN)
         s->cb.readable(s, s->arg);
 }
@@ -183,7 +210,7 @@ static void on_write(struct bufferevent *bev, void *arg)
         return;
     s->above_mark = false;
     if (s->finishing)
-        stream_free(s);
+        say_goodbye(s);
     else if (s->cb.drained)
         s->cb.drained(s, s->arg);
 }
@@ -268,7 +295,6 @@ static int start(struct stream *s, bool tls_server, struct err *err)
     evbuffer_add_cb(bufferevent_get_output(s->bev), count_sent, s);
     evbuffer_add_cb(bufferevent_get_input(s->bev), count_received, s);
     bufferevent_setcb(s->bev, on_read, on_write, on_event, s);
-    bufferevent_setwatermark(s->bev, EV_READ, 0, s->high_water);
     bufferevent_setwatermark(s->bev, EV_WRITE, s->low_mark, 0);
     bufferevent_enable(s->bev, EV_WRITE | (s->paused ? 0 : EV_READ));
     evbuffer_add_buffer(bufferevent_get_output(s->bev), s->early);
@@ -437,15 +463,17 @@ const void *stream_peek_some(struct stream *s, size_t *ret_size)
 
 void stream_consume(struct stream *s, size_t n)
 {
-    if (s->bev && n)
-        evbuffer_drain(input(s), n);
+    if (!s->bev || !n)
+        return;
+    evbuffer_drain(input(s), n);
+    if (s->full)
+        set_reading(s);
 }
 
 void stream_set_high_water(struct stream *s, size_t bytes)
 {
     s->high_water = bytes;
-    if (s->bev)
-        bufferevent_setwatermark(s->bev, EV_READ, 0, bytes);
+    set_reading(s);
 }
 
 void stream_pause(struct stream *s, bool paused)
@@ -453,15 +481,9 @@ void stream_pause(struct stream *s, bool paused)
     if (s->paused == paused)
         return;
     s->paused = paused;
-    if (!s->bev || s->state == CLOSED)
-        return;
-    if (paused) {
-        bufferevent_disable(s->bev, EV_READ);
-    } else {
-        bufferevent_enable(s->bev, EV_READ);
-        if (stream_available(s))
-            bufferevent_trigger(s->bev, EV_READ, BEV_OPT_DEFER_CALLBACKS);
-    }
+    set_reading(s);
+    if (!paused && s->state == OPEN && stream_available(s))
+        bufferevent_trigger(s->bev, EV_READ, BEV_OPT_DEFER_CALLBACKS);
 }
 
 int stream_write(struct stream *s, const void *data, size_t n)

@@ -55,8 +55,8 @@ int stream_from_fd(struct loop *loop, int fd, const char *name, const struct str
                    void *arg, struct stream **ret_stream, struct err *err);
 // Closes at once; unsent output is lost; no callback. NULL is accepted.
 void stream_free(struct stream *s);
-// Sends what is queued, then closes and frees by itself; no more callbacks; gives up after
-// 5 seconds. The caller forgets 's'.
+// Sends what is queued, waits for the peer's end, then closes and frees by itself; input is
+// dropped; no more callbacks; gives up after 5 seconds. The caller forgets 's'.
 void stream_finish(struct stream *s);
 
 // Another owner: for a stream that came from a listener, inside or after accept().
@@ -75,8 +75,8 @@ size_t stream_available(const struct stream *s);
 const void *stream_peek(struct stream *s, size_t n);
 const void *stream_peek_some(struct stream *s, size_t *ret_size);
 void stream_consume(struct stream *s, size_t n);
-// Stops reading while more than 'bytes' are buffered (default 256 kB). A caller that waits for a
-// bigger message raises it first.
+// Stops reading while 'bytes' or more are buffered (default 256 kB; up to 16 kB come on top). A
+// caller that waits for a bigger message raises it first.
 void stream_set_high_water(struct stream *s, size_t bytes);
 // Stops and resumes reading altogether.
 void stream_pause(struct stream *s, bool paused);
