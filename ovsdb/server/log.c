@@ -126,7 +126,8 @@ static int fill(struct ovsdb_log *log, size_t want, struct err *err)
 {
     if (log->have >= want)
         return 0;
-    memmove(log->buffer, log->buffer + log->start, log->have);
+    if (log->have)
+        memmove(log->buffer, log->buffer + log->start, log->have);
     log->start = 0;
     GROW_ARRAY(log->buffer, log->room, want + READ_CHUNK);
     while (log->have < want) {
