@@ -146,14 +146,15 @@ static bool should_restart(int status)
 // Returns in each new daemon process; the supervisor itself ends with the last one.
 static int supervise(struct daemon *d, struct err *err)
 {
-    int64_t started = 0;
+    int64_t restarted = 0; // the first restart is at once, later ones keep a distance
     for (unsigned crashes = 0;; crashes++) {
-        int64_t left = crashes ? started + RESTART_INTERVAL - clock_real() : 0;
+        int64_t left = restarted ? restarted + RESTART_INTERVAL - clock_real() : 0;
         if (left > 0) {
             struct timespec ts = {left / NSEC_PER_SEC, left % NSEC_PER_SEC};
             nanosleep(&ts, NULL);
         }
-        started = clock_real();
+        if (crashes)
+            restarted = clock_real();
         pid_t child = fork();
         if (child < 0)
             return err_set_errno(err, -errno, "fork");

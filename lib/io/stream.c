@@ -156,10 +156,22 @@ static void say_goodbye(struct stream *s)
     shutdown(bufferevent_getfd(s->bev), SHUT_WR);
 }
 
+// Gives the kernel what it takes at once: the loop may end before it comes round to it.
+static void write_now(struct stream *s)
+{
+    if (s->state != OPEN || bufferevent_openssl_get_ssl(s->bev))
+        return;
+    evbuffer_unfreeze(output(s), 1);
+    while (stream_backlog(s) && evbuffer_write(output(s), bufferevent_getfd(s->bev)) > 0)
+        ;
+    evbuffer_freeze(output(s), 1);
+}
+
 void stream_finish(struct stream *s)
 {
     if (!s)
         return;
+    write_now(s);
     if (s->state == CLOSED || (s->state != OPEN && !stream_backlog(s))) {
         stream_free(s);
         return;
