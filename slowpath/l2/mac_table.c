@@ -182,7 +182,7 @@ static bool learn_locked(struct mac_table *t, uint16_t vlan, const struct eth_ad
         link_entry(t, b, vlan, addr, port, now, false);
         atomic_fetch_add(&t->learned, 1);
         differs = true;
-    } else if (!e->is_static) {
+    } else if (!e->is_static && atomic_load_explicit(&e->seen, memory_order_relaxed) <= now) {
         atomic_store_explicit(&e->seen, now, memory_order_relaxed);
         if (atomic_exchange(&e->port, port) != port) {
             atomic_fetch_add(&t->moved, 1);

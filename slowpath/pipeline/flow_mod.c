@@ -84,18 +84,26 @@ struct table *pipeline_table(struct pipeline *p, uint8_t id)
     return p->tables[id];
 }
 
+void tables_take(struct pipeline *p)
+{
+    p->taken = NEW_ARRAY(struct table *, PIPELINE_TABLES);
+    for (unsigned i = 0; i < PIPELINE_TABLES; i++)
+        p->taken[i] = rcu_swap(p->tables[i], NULL);
+}
+
 void tables_free(struct pipeline *p)
 {
     for (unsigned i = 0; i < PIPELINE_TABLES; i++) {
-        struct table *t = p->tables[i];
+        struct table *t = p->taken[i];
         if (!t)
             continue;
         classifier_done(&t->cls);
         free(t->slots);
         free(t->holes);
         free(t);
-        p->tables[i] = NULL;
     }
+    free(p->taken);
+    p->taken = NULL;
 }
 
 static uint32_t slot_take(struct table *t, struct rule *rule)

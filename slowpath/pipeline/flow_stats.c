@@ -60,10 +60,9 @@ void pipeline_aggregate_next(struct pipeline *p, const struct rule_filter *f,
 void pipeline_table_stats(const struct pipeline *p, uint8_t table, struct table_stats *ret_stats)
 {
     *ret_stats = (struct table_stats){0};
-    const struct table *t = table < PIPELINE_TABLES ? p->tables[table] : NULL;
-    if (!t)
+    if (table >= PIPELINE_TABLES)
         return;
-    ret_stats->active = t->n_rules;
-    ret_stats->lookups = atomic_load_explicit(&t->lookups, memory_order_relaxed);
-    ret_stats->matched = atomic_load_explicit(&t->matched, memory_order_relaxed);
+    ret_stats->active = p->tables[table] ? p->tables[table]->n_rules : 0;
+    ret_stats->lookups = atomic_load_explicit(&p->counts[table].lookups, memory_order_relaxed);
+    ret_stats->matched = atomic_load_explicit(&p->counts[table].matched, memory_order_relaxed);
 }

@@ -126,7 +126,7 @@ enum ofpact_error {
     OFPACT_INCONSISTENT, // OFPBAC_MATCH_INCONSISTENT: the match does not guarantee a field's
                          // prerequisite
     OFPACT_UNSUPPORTED_ORDER, // OFPBAC_UNSUPPORTED_ORDER; e.g. an action after goto_table
-    OFPACT_BAD_IN_SET,        // OFPBAC_BAD_TYPE: not allowed in an action set
+    OFPACT_BAD_IN_SET,        // OFPBAC_BAD_TYPE: not allowed in an action set or clone
 };
 // `match` may be NULL (packet-out). `strict`: a prerequisite that the match does not guarantee is
 // an error (OpenFlow 1.1+); else such an action merely does nothing on packets that lack it

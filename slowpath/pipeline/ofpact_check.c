@@ -17,7 +17,7 @@ struct check {
     bool have_match;
     uint8_t table;
     bool strict;
-    bool in_set;
+    bool in_set, in_clone;
     struct err *err;
 };
 
@@ -57,6 +57,11 @@ static enum ofpact_error check_prereq(struct check *c, const struct field *f)
     return REFUSE(c, OFPACT_INCONSISTENT, "%s needs a match that guarantees its protocol", f->name);
 }
 
+static bool vlan_guaranteed(const struct check *c)
+{
+    return c->match.value.key.vlan[0].tci & c->match.mask.key.vlan[0].tci & htons(VLAN_PRESENT);
+}
+
 static enum ofpact_error check_set_field(struct check *c, const struct ofpact *a)
 {
     if (a->set_field.field >= FIELD_COUNT)
@@ -65,6 +70,8 @@ static enum ofpact_error check_set_field(struct check *c, const struct ofpact *a
     enum ofpact_error e = check_writable(c, f);
     if (!e && !field_value_valid(f, &a->set_field.value))
         e = REFUSE(c, OFPACT_BAD_SET_ARGUMENT, "the value does not fit %s", f->name);
+    if (!e && f->id == FIELD_VLAN_VID && c->strict && c->have_match && !vlan_guaranteed(c))
+        e = REFUSE(c, OFPACT_INCONSISTENT, "%s needs a match on a VLAN tag", f->name);
     return e ? e : check_prereq(c, f);
 }
 
@@ -95,11 +102,6 @@ static void note_vlan(struct check *c, bool present)
     struct flow_vlan *value = &c->match.value.key.vlan[0], *mask = &c->match.mask.key.vlan[0];
     value->tci = htons(present ? VLAN_PRESENT : 0);
     mask->tci |= htons(VLAN_PRESENT);
-}
-
-static bool vlan_guaranteed(const struct check *c)
-{
-    return c->match.value.key.vlan[0].tci & c->match.mask.key.vlan[0].tci & htons(VLAN_PRESENT);
 }
 
 static enum ofpact_error check_vlan(struct check *c, const struct ofpact *a)
@@ -141,10 +143,16 @@ static bool allowed_in_set(const struct ofpact *a)
     }
 }
 
+static bool is_instruction(const struct ofpact *a)
+{
+    return a->type >= OFPACT_WRITE_METADATA && a->type <= OFPACT_GOTO_TABLE;
+}
+
 static enum ofpact_error check_nested(struct check *c, const struct ofpact *a)
 {
     struct check inner = *c;
     inner.in_set = a->type == OFPACT_WRITE_ACTIONS;
+    inner.in_clone = !inner.in_set;
     // A set's actions run at the end, on whatever packet is there then.
     inner.strict = inner.strict && !inner.in_set;
     return check_list(&inner, a->nested);
@@ -155,6 +163,8 @@ static enum ofpact_error check_one(struct check *c, const struct ofpact *a)
     if (c->in_set && !allowed_in_set(a))
         return REFUSE(c, OFPACT_BAD_IN_SET, "%s cannot be in an action set",
                       ofpact_type_name(a->type));
+    if (c->in_clone && is_instruction(a))
+        return REFUSE(c, OFPACT_BAD_IN_SET, "%s cannot be in a clone", ofpact_type_name(a->type));
     switch (a->type) {
     case OFPACT_OUTPUT:
         return check_port(c, a->output.port);

@@ -47,7 +47,6 @@ struct dp_port_map {
 
 struct table {
     struct classifier cls;
-    _Atomic uint64_t lookups, matched; // packets, credited
     // The main thread's: rules not removed, each at its `slot`; holes are NULL and listed.
     struct rule **slots;
     size_t n_slots, slots_allocated;
@@ -63,7 +62,11 @@ struct pipeline {
     _Atomic uint32_t refs;
     _Atomic bool miss_to_controller;
     struct table *tables[PIPELINE_TABLES]; // RCU; made when first needed
-    struct port_set *ports;                // RCU; never NULL
+    struct table **taken;                  // `tables` of a bridge that was freed, until teardown
+    struct table_counts {
+        _Atomic uint64_t lookups, matched; // packets, credited
+    } counts[PIPELINE_TABLES];
+    struct port_set *ports; // RCU; never NULL
     struct mac_table *macs;
     struct pipeline_events events;
     struct rule *expirable;       // utlist of rules that have a timeout
@@ -132,6 +135,7 @@ static inline dep_t dep_table(const struct pipeline *p, uint8_t table)
 }
 
 struct table *pipeline_table(struct pipeline *, uint8_t table); // made if need be
-void tables_free(struct pipeline *);                            // no readers any more
-void pipeline_remove_all_rules(struct pipeline *);              // nothing is told but dependencies
+void tables_take(struct pipeline *);               // readers find no tables from now on
+void tables_free(struct pipeline *);               // what was taken, when readers have left
+void pipeline_remove_all_rules(struct pipeline *); // nothing is told but dependencies
 void pipeline_expire(struct pipeline *, int64_t now);

@@ -256,6 +256,7 @@ void pipeline_free(struct pipeline *p)
     DL_DELETE(all->list, p);
     grave_forget(&all->dead, p);
     grave_forget(&all->dying, p);
+    tables_take(p);
     rcu_later(&p->later, pipeline_teardown, p);
 }
 

@@ -173,9 +173,7 @@ static void join_patches(struct pipelines *all, const struct pipeline *told)
         }
         if (!set)
             continue;
-        // `ends` of this bridge point into the old set, which outlives this function: see below.
-        struct port_set *old = rcu_swap(p->ports, set);
-        rcu_later(&old->later, port_set_free, old);
+        publish(p, set); // `ends` point into the old set, which the caller's read section keeps
         if (p != told) {
             dep_t dep = dep_make(DEP_PORTS, p->id);
             pipelines_announce(all, &dep, 1);
@@ -189,38 +187,59 @@ static void join_patches(struct pipelines *all, const struct pipeline *told)
 
 // --- Setting ----------------------------------------------------------------------------------
 
-static bool port_gone(const void *set, ofp_port_t number)
+struct port_change {
+    const struct port_set *old, *now;
+};
+
+// Is what was learned on this port no longer true? It went, or carries other VLANs.
+static bool port_forgets(const void *change_, ofp_port_t number)
 {
-    return !port_set_find(set, number);
+    const struct port_change *change = change_;
+    const struct port_view *was = port_set_find(change->old, number);
+    const struct port_view *is = port_set_find(change->now, number);
+    if (!was || !is)
+        return !is;
+    return strcmp(was->cfg.name, is->cfg.name) || was->cfg.vlan_mode != is->cfg.vlan_mode ||
+           was->cfg.tag != is->cfg.tag || was->cfg.trunks_all != is->cfg.trunks_all ||
+           memcmp(was->cfg.trunks, is->cfg.trunks, sizeof(is->cfg.trunks));
+}
+
+static struct port_set *port_set_build(const struct port_set *old,
+                                       const struct pipeline_port *ports, size_t n)
+{
+    struct port_set *set = port_set_new(n);
+    for (size_t i = 0; i < n; i++) {
+        struct port_view *view = &set->v[i];
+        view->cfg = ports[i];
+        if (ports[i].kind != PORT_PATCH)
+            continue;
+        const struct port_view *was = port_set_find(old, ports[i].number);
+        bool same_port = was && was->counters && !strcmp(was->cfg.name, ports[i].name);
+        if (same_port) {
+            view->peer = was->peer;
+            view->peer_port = was->peer_port;
+        }
+        view->counters = counters_ref(same_port ? was->counters : NULL);
+    }
+    if (n)
+        qsort(set->v, n, sizeof(set->v[0]), by_number);
+    return set;
 }
 
 void pipeline_set_ports(struct pipeline *p, const struct pipeline_port *ports, size_t n)
 {
-    struct port_set *set = port_set_new(n), *old = p->ports;
-    for (size_t i = 0; i < n; i++) {
-        struct port_view *view = &set->v[i];
-        view->cfg = ports[i];
-        const struct port_view *was = port_set_find(old, ports[i].number);
-        bool same_port = was && !strcmp(was->cfg.name, ports[i].name);
-        if (same_port && ports[i].kind == PORT_PATCH) {
-            view->peer = was->peer;
-            view->peer_port = was->peer_port;
-        }
-        if (ports[i].kind == PORT_PATCH)
-            view->counters = counters_ref(same_port ? was->counters : NULL);
-    }
-    qsort(set->v, n, sizeof(set->v[0]), by_number);
+    struct port_set *old = p->ports, *set = port_set_build(old, ports, n);
     bool same = port_set_same(old, set);
     rcu_enter(); // keeps what is replaced here readable until the end
     publish(p, set);
     join_patches(p->all, same ? NULL : p);
     pipelines_map_ports(p->all);
-    rcu_leave();
     if (!same) {
         dep_t dep = dep_make(DEP_PORTS, p->id);
         pipelines_announce(p->all, &dep, 1);
+        mac_table_flush_ports(p->macs, port_forgets, &(struct port_change){old, p->ports});
     }
-    mac_table_flush_ports(p->macs, port_gone, p->ports);
+    rcu_leave();
 }
 
 // --- Datapath ports ---------------------------------------------------------------------------
@@ -244,7 +263,8 @@ void pipelines_map_ports(struct pipelines *all)
                 map->v[map->n++] = (struct dp_port_entry){port->dp_port, port->number, p};
         }
     }
-    qsort(map->v, map->n, sizeof(map->v[0]), by_dp_port);
+    if (map->n)
+        qsort(map->v, map->n, sizeof(map->v[0]), by_dp_port);
     struct dp_port_map *old = rcu_swap(all->dp_ports, map);
     if (old)
         rcu_later(&old->later, free, old);

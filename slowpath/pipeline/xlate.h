@@ -2,6 +2,10 @@
 // Translation: runs one packet's key through a bridge's OpenFlow tables and returns the megaflow
 // that stands for all packets alike: actions, mask, and what was read on the way.
 //
+// A translation that would exceed XLATE_MAX_DEPTH nested resubmits and patch ports,
+// XLATE_MAX_LOOKUPS table lookups or XLATE_MAX_ACTIONS datapath actions drops the packet and says
+// so.
+//
 // Pure but for what the caller allows by `flags`: no threads, no sockets; reads RCU-protected
 // tables, so the caller is within an RCU read section from xlate() until it is done with the
 // pointers in `ret`. One translation reads one version of the tables. Any thread.
@@ -14,6 +18,16 @@
 struct pipeline; // pipeline.h: one bridge's tables, ports and MAC table
 struct rule;
 struct ofpact_list;
+
+enum packet_in_reason { // OpenFlow's OFPR_*
+    PACKET_IN_NO_MATCH = 0,
+    PACKET_IN_ACTION = 1,
+    PACKET_IN_ACTION_SET = 3,
+    // A flow without match at priority 0 sent it: NO_MATCH in OpenFlow 1.3, ACTION before.
+    PACKET_IN_EXPLICIT_MISS = 0x80,
+};
+
+enum { XLATE_MAX_DEPTH = 64, XLATE_MAX_LOOKUPS = 4096, XLATE_MAX_ACTIONS = 4096 };
 
 enum xlate_flags {
     XLATE_MAY_LEARN =
@@ -38,7 +52,7 @@ struct xlate_packet_in {
     struct flow flow;      // as of the controller action
     struct packet *packet; // likewise; NULL without one in xlate_in. Owned by the xlate_out
     uint16_t max_len, controller_id;
-    uint8_t reason, table_id; // OFPR_*
+    uint8_t reason, table_id; // enum packet_in_reason
     be64_t cookie;
 };
 
@@ -66,14 +80,15 @@ enum xlate_slow { // why each packet has to come to a handler; 0: it hasn't
     SLOW_CONTROLLER = 1 << 0,
     SLOW_ACTION = 1 << 1,      // an action that no datapath expresses
     SLOW_PROTOCOL = 1 << 2,    // LACP, BFD, CFM, STP, …
-    SLOW_TOO_COMPLEX = 1 << 3, // resubmit depth or action count exceeded: dropped, explained
+    SLOW_TOO_COMPLEX = 1 << 3, // resubmit depth or action count exceeded: `actions` is empty and
+                               // `error` says why. No reason for packets to come up: a drop
 };
 
 struct xlate_out {
     struct act_list actions; // datapath actions
     struct flow_key
         mask; // what was looked at; always in_port, recirc_id, packet_type, eth_type, the fragment
-              // bits of IP, and whether there is a VLAN tag (tiers can't leave that open)
+              // bits of IP, and each VLAN tag's presence and type (tiers can't leave that open)
     struct provenance provenance;
     struct xlate_credit *credits; // n_credits
     size_t n_credits;
