@@ -94,3 +94,14 @@ def test_sanitizer_reports_fail(results):
         file.write('==123==ERROR: AddressSanitizer: heap-buffer-overflow\n')
     with pytest.raises(AssertionError, match='heap-buffer-overflow'):
         judged.stop()
+
+
+def test_database_in_namespace(net, daemons):
+    """The database alone, inside a namespace, edited by an unmodified ovs-vsctl; kill and start again."""
+    one = daemons(namespace=net.namespace('switch'), start=False)
+    one.start_ovsdb()
+    one.vsctl('--no-wait', 'add-br', 'br0')
+    assert one.vsctl('list-br') == 'br0\n'
+    one.kill('sluice-ovsdb')
+    one.start_ovsdb()
+    assert one.vsctl('list-br') == 'br0\n'

@@ -61,7 +61,7 @@ class VM:
         done = subprocess.run(words + ['--', *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, errors='replace')
         result = Result(done.returncode, done.stdout, done.stderr)
-        assert status is None or result.status == status, f'in the guest: {result}'
+        assert status is None or result.status == status, f'in the guest (see tests/results/vm/{name}): {result}'
         return result
 
     def pytest(self, file, *arguments, **options):
