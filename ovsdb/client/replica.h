@@ -38,10 +38,14 @@ struct replica_row {
     UT_hash_handle hh;
     const struct replica_table *table;
     struct ovsdb_uuid uuid;
-    struct replica_row *next_changed; // private: the table's list of what changed
-    uint8_t change;                   // private: enum replica_change
-    uint64_t *changed_columns;        // private: bit map by column->index
-    struct ovsdb_datum *columns[];    // private: by column->index
+    // Private to the replica.
+    struct replica_row *next_changed; // the table's list of what changed
+    uint8_t change;                   // enum replica_change
+    bool listed;                      // in that list
+    bool gone;                        // no longer in the table
+    bool seen;                        // in the dump that is being read
+    uint64_t changed_columns;         // bit map by column->index
+    struct ovsdb_datum *columns[];    // by column->index
 };
 
 // 'target' is an active stream name ("unix:FILE", "tcp:IP:PORT", "ssl:…"). 'schema' names the
@@ -51,7 +55,8 @@ struct replica_row {
 int replica_new(struct loop *loop, const char *target, const struct ovsdb_schema *schema,
                 const struct replica_cb *cb, void *arg, struct replica **ret_replica,
                 struct err *err);
-// Unfinished transactions complete with REPLICA_TXN_LOST first. NULL is accepted.
+// Unfinished transactions complete with REPLICA_TXN_LOST first. NULL is accepted. Not from inside a
+// callback of this replica.
 void replica_free(struct replica *r);
 
 // Before replica_start(). Only the tables named so, and of them only the columns named so, are

@@ -83,6 +83,12 @@ struct ovsdb_error *ovsdb_datum_from_json_loose(const json_t *json, const struct
 // A new JSON <value>: a single element of a set stands bare, as every client expects.
 json_t *ovsdb_datum_to_json(const struct ovsdb_datum *datum);
 
+// The same with atoms written by 'atom_to_json', for a caller who names UUIDs otherwise.
+typedef json_t *ovsdb_atom_json_fn(const union ovsdb_atom *atom, enum ovsdb_atomic_type type,
+                                   void *aux);
+json_t *ovsdb_datum_to_json_by(const struct ovsdb_datum *datum, ovsdb_atom_json_fn *atom_to_json,
+                               void *aux);
+
 // The datum in ovs-vsctl's notation, in new memory: for people.
 char *ovsdb_datum_to_string(const struct ovsdb_datum *datum);
 

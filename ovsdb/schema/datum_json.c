@@ -107,22 +107,23 @@ struct ovsdb_error *ovsdb_datum_from_json_loose(const json_t *json, const struct
     return from_json(json, type, 0, n_max, symtab, ret_datum);
 }
 
-json_t *ovsdb_datum_to_json(const struct ovsdb_datum *datum)
+json_t *ovsdb_datum_to_json_by(const struct ovsdb_datum *datum, ovsdb_atom_json_fn *atom_to_json,
+                               void *aux)
 {
     const union ovsdb_atom *values = ovsdb_datum_values(datum);
 
     if (!values && datum->n == 1)
-        return ovsdb_atom_to_json(&datum->keys[0], datum->key_type);
+        return atom_to_json(&datum->keys[0], datum->key_type, aux);
 
     json_t *elements = json_array();
     for (uint32_t i = 0; i < datum->n; i++) {
-        json_t *element = ovsdb_atom_to_json(&datum->keys[i], datum->key_type);
+        json_t *element = atom_to_json(&datum->keys[i], datum->key_type, aux);
 
         if (values) {
             json_t *pair = json_array();
 
             json_array_append_new(pair, element);
-            json_array_append_new(pair, ovsdb_atom_to_json(&values[i], datum->value_type));
+            json_array_append_new(pair, atom_to_json(&values[i], datum->value_type, aux));
             element = pair;
         }
         json_array_append_new(elements, element);
@@ -132,6 +133,16 @@ json_t *ovsdb_datum_to_json(const struct ovsdb_datum *datum)
     json_array_append_new(json, json_string(values ? "map" : "set"));
     json_array_append_new(json, elements);
     return json;
+}
+
+static json_t *plain_atom(const union ovsdb_atom *atom, enum ovsdb_atomic_type type, void *aux)
+{
+    return ovsdb_atom_to_json(atom, type);
+}
+
+json_t *ovsdb_datum_to_json(const struct ovsdb_datum *datum)
+{
+    return ovsdb_datum_to_json_by(datum, plain_atom, NULL);
 }
 
 static bool is_bare_word(const char *s)
