@@ -21,8 +21,11 @@
 
 #define ND_SOLICIT 135
 #define ND_ADVERT 136
-#define CT_VALID                                                                                   \
-    0x0f // new, established, related, reply: a tracked packet has one of them unless invalid
+
+// Bits of ct_state (linux/openvswitch.h, OVS_CS_F_*).
+#define CT_INVALID 0x10
+#define CT_TRACKED 0x20
+#define CT_IMPLY_VALID 0xcf // new, established, related, reply, source and destination translated
 
 static uint64_t ones(unsigned n)
 {
@@ -251,6 +254,8 @@ static bool is_ip(const struct flow_key *k)
     return k->eth_type == htons(ETH_P_IP) || k->eth_type == htons(ETH_P_IPV6);
 }
 
+// Ports: a match for later fragments can't have them. (It may have ICMP's type; such a fragment's
+// is 0.)
 static bool is_l4(const struct flow_key *k, uint8_t proto)
 {
     return is_ip(k) && k->ip_proto == proto && !(k->ip_frag & FLOW_FRAG_LATER);
@@ -258,7 +263,12 @@ static bool is_l4(const struct flow_key *k, uint8_t proto)
 
 static bool is_icmpv6(const struct flow_key *k)
 {
-    return k->eth_type == htons(ETH_P_IPV6) && is_l4(k, IPPROTO_ICMPV6);
+    return k->eth_type == htons(ETH_P_IPV6) && k->ip_proto == IPPROTO_ICMPV6;
+}
+
+static bool is_tracked(const struct flow_key *k)
+{
+    return (k->ct_state & (CT_TRACKED | CT_INVALID)) == CT_TRACKED;
 }
 
 static bool prereq_ok(enum field_prereq prereq, const struct flow_key *k)
@@ -285,7 +295,7 @@ static bool prereq_ok(enum field_prereq prereq, const struct flow_key *k)
     case PREREQ_SCTP:
         return is_l4(k, IPPROTO_SCTP);
     case PREREQ_ICMPV4:
-        return k->eth_type == htons(ETH_P_IP) && is_l4(k, IPPROTO_ICMP);
+        return k->eth_type == htons(ETH_P_IP) && k->ip_proto == IPPROTO_ICMP;
     case PREREQ_ICMPV6:
         return is_icmpv6(k);
     case PREREQ_ND_SOLICIT:
@@ -296,7 +306,11 @@ static bool prereq_ok(enum field_prereq prereq, const struct flow_key *k)
         return is_icmpv6(k) && (k->tp_src == htons(ND_SOLICIT) || k->tp_src == htons(ND_ADVERT)) &&
                !k->tp_dst;
     case PREREQ_CT:
-        return is_ip(k) && (k->ct_state & CT_VALID);
+        return is_ip(k) && is_tracked(k);
+    case PREREQ_CT_IPV4:
+        return k->eth_type == htons(ETH_P_IP) && is_tracked(k);
+    case PREREQ_CT_IPV6:
+        return k->eth_type == htons(ETH_P_IPV6) && is_tracked(k);
     }
     return false;
 }
@@ -308,11 +322,21 @@ bool field_prereq_ok(const struct field *f, const struct flow *flow)
 
 // The fields that prerequisites ask for can only be matched exactly or not at all, and what a match
 // doesn't demand is zero in its value, which satisfies no prerequisite; so the value alone tells.
-// VLAN_PRESENT and ct_state have masks: a bit set in the value is set in the mask. A code that
-// isn't matched passes for 0, as controllers expect of ND.
+// (A code that isn't matched passes for 0, as controllers expect of ND.) Of ct_state a match may
+// name single bits: those that only a valid connection has.
 bool field_prereq_in_match(const struct field *f, const struct match *match)
 {
-    return prereq_ok(f->prereq, &match->value.key);
+    const struct flow_key *value = &match->value.key;
+    struct flow_key k;
+
+    if (f->prereq != PREREQ_CT && f->prereq != PREREQ_CT_IPV4 && f->prereq != PREREQ_CT_IPV6)
+        return prereq_ok(f->prereq, value);
+    bool not_invalid = is_tracked(value) && match->mask.key.ct_state & CT_INVALID;
+    if (!(value->ct_state & CT_IMPLY_VALID) && !not_invalid)
+        return false;
+    k = *value;
+    k.ct_state = CT_TRACKED;
+    return prereq_ok(f->prereq, &k);
 }
 
 void field_mask_prereqs(const struct field *f, struct flow *mask)
@@ -326,6 +350,8 @@ void field_mask_prereqs(const struct field *f, struct flow *mask)
         m->vlan[0].tci |= htons(VLAN_PRESENT);
         break;
     case PREREQ_CT:
+    case PREREQ_CT_IPV4:
+    case PREREQ_CT_IPV6:
         m->ct_state = UINT8_MAX;
         m->eth_type = UINT16_MAX;
         break;

@@ -124,7 +124,9 @@ enum field_prereq {
     PREREQ_ND, // ICMPv6 135 or 136
     PREREQ_ND_SOLICIT,
     PREREQ_ND_ADVERT,
-    PREREQ_CT, // a valid connection tracking state, and IPv4 or IPv6
+    PREREQ_CT,     // a valid connection tracking state, and IPv4 or IPv6
+    PREREQ_CT_IPV4, // and IPv4
+    PREREQ_CT_IPV6,
 };
 
 enum field_text {

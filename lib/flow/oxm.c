@@ -313,7 +313,8 @@ size_t oxm_put_match(struct buf *b, const struct match *match, const struct fiel
     for (unsigned pass = 0; pass < 2; pass++) {
         for (unsigned i = 0; i < FIELD_COUNT; i++) {
             const struct field *f = &field_table[i];
-            if ((f->prereq == PREREQ_CT) != (pass == 1))
+            bool needs_ct = f->prereq >= PREREQ_CT && f->prereq <= PREREQ_CT_IPV6;
+            if (needs_ct != (pass == 1))
                 continue;
             if (f->id == FIELD_VLAN_TCI)
                 put_vlan(&w);

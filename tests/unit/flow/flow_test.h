@@ -53,6 +53,7 @@ static inline void match_prereq(struct match *m, enum field_prereq prereq)
         [PREREQ_ICMPV4] = {0x0800, 1},     [PREREQ_ICMPV6] = {0x86dd, 58},
         [PREREQ_ND] = {0x86dd, 58},        [PREREQ_ND_SOLICIT] = {0x86dd, 58},
         [PREREQ_ND_ADVERT] = {0x86dd, 58}, [PREREQ_CT] = {0x0800, 0},
+        [PREREQ_CT_IPV4] = {0x0800, 0},    [PREREQ_CT_IPV6] = {0x86dd, 0},
     };
     if (prereq == PREREQ_VLAN)
         m->value.key.vlan[0].tci = m->mask.key.vlan[0].tci = htons(VLAN_PRESENT);
@@ -65,7 +66,7 @@ static inline void match_prereq(struct match *m, enum field_prereq prereq)
         match_exactly(m, FIELD_ICMPV6_TYPE, prereq == PREREQ_ND_ADVERT ? 136 : 135);
         match_exactly(m, FIELD_ICMPV6_CODE, 0);
     }
-    if (prereq == PREREQ_CT)
+    if (prereq >= PREREQ_CT)
         match_exactly(m, FIELD_CT_STATE, 0x22);
 }
 

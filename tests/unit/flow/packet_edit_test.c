@@ -32,6 +32,8 @@ static bool editable(const struct field *f, const struct flow *flow)
         !field_prereq_ok(f, flow))
         return false;
     bool tagged = flow->key.vlan[0].tci;
+    if (flow->key.ip_frag & FLOW_FRAG_LATER && f->prereq >= PREREQ_TCP)
+        return false; // no header of layer 4
     switch (f->id) {
     case FIELD_VLAN_TCI:
     case FIELD_VLAN_VID:

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// The text forms and codecs of lib/flow on standard input and output, for
+// tests/net/flow_text_test.py, which compares them with the commands of Open vSwitch. One line in,
+// one line out:
+//     match TEXT       the match, read and written again; or "error: …"
+//     random SEED      a random match: as NXM in hexadecimal, as OXM of OpenFlow 1.5, as text
+//     header FIELD     the numbers of a field's headers: name, NXM, OXM, ONF (0 where there is
+//     none)
+#include "tests/unit/flow/flow_test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/base/str.h"
+#include "lib/flow/oxm.h"
+#include "lib/flow/text.h"
+
+static void do_match(const char *text, struct str *out)
+{
+    struct match m;
+    AUTO_ERR(err);
+    if (match_parse(text, &m, &err))
+        str_printf(out, "error: %s", err_text(&err));
+    else
+        match_format(&m, out);
+}
+
+// A field that a random match may have: one that has a header and that Open vSwitch prints.
+static bool usable(const struct field *f)
+{
+    switch (f->id) {
+    case FIELD_OF_IN_PORT:
+    case FIELD_PACKET_TYPE:
+    case FIELD_VLAN_VID:
+    case FIELD_VLAN_PCP: // vlan_tci says all of it
+    case FIELD_ETH_TYPE:
+    case FIELD_IP_PROTO:
+    case FIELD_IP_DSCP_OXM:
+    case FIELD_ICMPV6_TYPE: // set with the prerequisites
+    case FIELD_ICMPV6_CODE:
+        return false;
+    default:
+        return (f->nxm.name || f->oxm.name) && f->id < FIELD_XREG0;
+    }
+}
+
+static struct match random_match(void)
+{
+    static const enum field_prereq kinds[] = {
+        PREREQ_NONE,       PREREQ_ARP,       PREREQ_IPV4, PREREQ_IPV6,    PREREQ_MPLS,
+        PREREQ_TCP,        PREREQ_UDP,       PREREQ_SCTP, PREREQ_ICMPV4,  PREREQ_ICMPV6,
+        PREREQ_ND_SOLICIT, PREREQ_ND_ADVERT, PREREQ_CT,   PREREQ_CT_IPV4, PREREQ_CT_IPV6};
+    struct match m;
+
+    memset(&m, 0, sizeof(m));
+    match_prereq(&m, kinds[random_below(sizeof(kinds) / sizeof(kinds[0]))]);
+    for (unsigned i = 0; i < FIELD_COUNT; i++) {
+        const struct field *f = field_by_id((enum field_id)i);
+        if (!usable(f) || random_below(5) || !field_is_zero(f, &m.mask) ||
+            !field_prereq_in_match(f, &m))
+            continue;
+        struct field_value v = random_value(f), mask;
+        field_value_ones(f, &mask);
+        if (f->maskable && random_below(2))
+            mask = random_value(f);
+        if (random_below(4) == 0)
+            memset(&v, 0, sizeof(v));
+        if (i == FIELD_IP_FRAG && v.b[0] == FLOW_FRAG_LATER) // no such packet
+            v.b[0] = 0;
+        if (i == FIELD_OF_IN_PORT_OXM || i == FIELD_ACTSET_OUTPUT)
+            v = field_value_from_u64(f, random_below(2) ? 0xfffffff8 + random_below(8)
+                                                        : random_below(0xff00));
+        field_set_match(f, &v, &mask, &m);
+    }
+    return m;
+}
+
+static void do_random(const char *seed, struct str *out)
+{
+    random_seed(strtoull(seed, NULL, 0));
+    struct match m = random_match();
+    for (unsigned nxm = 2; nxm-- > 0;) {
+        const struct field_ctx ctx = {.of_version = nxm ? 1 : 6};
+        struct buf b = BUF_INIT;
+        oxm_put_match(&b, &m, &ctx, nxm, 0, 0);
+        str_put_hex(out, b.data, b.size);
+        str_putc(out, '\t');
+        buf_done(&b);
+    }
+    match_format(&m, out);
+}
+
+static void do_header(const char *name, struct str *out)
+{
+    const struct field *f = field_by_name(name, strlen(name));
+    if (!f) {
+        str_put(out, "error: no such field");
+        return;
+    }
+    str_printf(out, "%s %08x %08x %08x", f->name, f->nxm.header, f->oxm.header, f->onf.header);
+}
+
+int main(void)
+{
+    static const struct {
+        const char *name;
+        void (*run)(const char *, struct str *);
+    } commands[] = {{"match ", do_match}, {"random ", do_random}, {"header ", do_header}};
+    char line[4096];
+
+    while (fgets(line, sizeof(line), stdin)) {
+        struct str out = STR_INIT;
+        line[strcspn(line, "\n")] = '\0';
+        for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+            if (str_starts(line, commands[i].name))
+                commands[i].run(line + strlen(commands[i].name), &out);
+        }
+        puts(str_text(&out));
+        fflush(stdout);
+        str_done(&out);
+    }
+    return 0;
+}
