@@ -2,7 +2,7 @@
 // An offload as a whole: creation, end, ports, policy, the tick, waiting and reports.
 //
 // Threads: see place.h. Invariant at the end: memory that a hung thread may still touch is never
-// freed; such an offload is kept on a list of the process instead (offload_close() returns false).
+// freed; such an offload is kept on a list of the process instead (offload_stop() returns false).
 #include <errno.h>
 #include <string.h>
 
@@ -131,10 +131,8 @@ static bool tier_end(struct hw_tier *t)
     return ended;
 }
 
-bool offload_close(struct offload *o)
+bool offload_stop(struct offload *o)
 {
-    if (!o)
-        return true;
     pthread_mutex_lock(&o->lock);
     o->stop = true;
     for (size_t i = 0; i < o->n_tiers; i++) {
@@ -148,15 +146,19 @@ bool offload_close(struct offload *o)
     for (size_t i = 0; i < o->n_tiers; i++)
         ended &= tier_end(&o->tiers[i]);
     pthread_mutex_unlock(&o->lock);
-    if (ended) {
-        free_all(o);
+    if (ended)
         return true;
-    }
     pthread_mutex_lock(&left_lock);
     o->next_left = left_behind;
     left_behind = o;
     pthread_mutex_unlock(&left_lock);
     return false;
+}
+
+void offload_free(struct offload *o)
+{
+    if (o)
+        free_all(o);
 }
 
 static void epoch_move(struct offload *o)

@@ -62,10 +62,9 @@ void place_init(struct placement *p, struct place_owner *owner)
 void place_done(struct placement *p)
 {
     struct offload *o = p->offload;
-    place_version_unref(p->version);
-    p->version = NULL;
-    if (!o)
-        return;
+    struct place_version *version = p->version;
+    rcu_set(p->version, NULL);
+    place_version_unref(version);
     pthread_mutex_lock(&o->lock);
     why_clear(p);
     struct place_version *want = p->hw.want, *have = p->hw.have;

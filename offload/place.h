@@ -23,7 +23,7 @@
 //
 // Threads: a placement has one owner at a time (a handler until the megaflow is born, then a
 // keeper); functions below say "owner" or "any". Nothing here blocks but on the software tier's
-// channel, and offload_create/_close.
+// channel, and offload_create/_stop.
 #pragma once
 
 #include <stdatomic.h>
@@ -150,14 +150,15 @@ struct offload_options {
 };
 
 // Opens channels and starts the threads of `hardware`. The tiers are the caller's, who closes them
-// after offload_close(). A hardware tier whose channel can't be opened is an error.
+// after offload_stop(). A hardware tier whose channel can't be opened is an error.
 int offload_create(struct tier *software, struct tier *const *hardware, size_t n,
                    const struct offload_options *, struct offload **ret_offload, struct err *);
-// Stops the threads; placements that are left are forgotten, their copies stay in the tiers. Waits
-// for an inserter that is within a tier for at most `hang_ms`. Returns false if a hung thread is
-// still inside a hardware tier: that tier, and memory it may touch, must not be closed or freed.
-// NULL is accepted.
-bool offload_close(struct offload *);
+// Stops the threads, for good. Waits for one that is inside a tier for at most `hang_ms`. Returns
+// false if a hung one is still there: it may yet touch the hardware tiers, placements and the
+// offload, none of which may then be closed or freed.
+bool offload_stop(struct offload *);
+// After offload_stop() returned true, and after place_done() of every placement. NULL is accepted.
+void offload_free(struct offload *);
 
 // Tells hardware tiers of a port, or that it goes (its copies are taken out first, for their
 // counters, as far as that is quick: at most 100 ms). Any thread, one at a time; may block on the

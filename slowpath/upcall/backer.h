@@ -50,7 +50,8 @@ struct backer_options {
     // Runs fn(arg) on the main thread, soon. Any thread. NULL: refreshes for pipeline_refresh() are
     // waited for in place.
     void (*post)(void *aux, void (*fn)(void *arg), void *arg);
-    void *aux; // for both
+    void *aux;   // for both
+    bool manual; // no threads: a test plays them (slowpath/upcall/private.h)
 };
 
 // Takes the datapath and the tiers (closed by backer_close(); on an error they stay the caller's),
@@ -71,6 +72,9 @@ struct datapath *backer_datapath(struct backer *); // for port_dump, counters, t
 int backer_port_add(struct backer *, const char *name, enum dp_port_type, dp_port_t *number,
                     struct err *);
 int backer_port_del(struct backer *, dp_port_t, struct err *);
+// A port that the datapath has already (found by port_dump after a restart): the hardware tiers are
+// told.
+void backer_port_adopt(struct backer *, const struct dp_port_info *);
 
 // Runs actions on a packet (packet-out). Takes the packet.
 int backer_execute(struct backer *, struct packet *, const struct flow_key *,
@@ -84,6 +88,7 @@ void backer_set_max_revalidator(struct backer *, unsigned ms); // 500
 void backer_set_slow_rate(
     struct backer *, unsigned per_second); // slow-path packets per handler, 0: unlimited; 20000
 
+void backer_round(struct backer *); // a round of every keeper soon. Any thread, doesn't wait
 // Makes keepers re-translate everything now. Any thread, doesn't wait.
 void backer_revalidate(struct backer *);
 // Waits until every keeper has finished a round that began after the call: changes announced before
@@ -111,7 +116,6 @@ struct backer_flow {
     struct refusal software_refusal; // why, if so
     const char *error;               // xlate_out.error, or ""
     struct explanation where;
-    struct placement *placement; // for identity only
 };
 typedef void backer_flow_fn(void *aux, const struct backer_flow *);
 // A dump in slices: takes a snapshot of identities; each step shows at most `max` megaflows that
@@ -128,8 +132,9 @@ struct offload *backer_offload(struct backer *); // for offload_report() and exp
 struct backer_stats {
     unsigned n_handlers, n_keepers;
     uint64_t flows;     // megaflows now
-    uint64_t flows_max; // most at once
+    uint64_t flows_avg, flows_max; // over rounds; most at once
     unsigned flow_limit, max_idle_ms, max_revalidator_ms;
+    uint64_t handled; // upcalls whose handling is over
     uint64_t upcalls, misses, slow;        // packets handled: in all, missed, sent up by a megaflow
     uint64_t lost;                         // by the datapath's queues
     uint64_t slow_limited;                 // dropped by the slow path's rate limit
@@ -139,6 +144,8 @@ struct backer_stats {
     uint64_t expired, evicted;             // of the removed: idle; over the limit
     uint64_t install_refused;              // by the software tier, now on the slow path
     uint64_t install_failed;               // not installed at all: packets keep coming up
+    uint64_t execute_errors;               // packets that the datapath didn't take
+    uint64_t receive_errors;
     uint64_t over_limit;                   // not installed, because of the flow limit
     uint64_t revalidated, stale;           // translations repeated; of them, changed
     uint64_t late;    // new megaflows whose tables had changed meanwhile: repeated

@@ -34,7 +34,9 @@ bool harness_stop(struct harness *h)
 {
     place_owner_done(&h->owner);
     h->sw->ops.channel_close(h->channel);
-    bool clean = offload_close(h->offload);
+    bool clean = offload_stop(h->offload);
+    if (clean)
+        offload_free(h->offload);
     rcu_flush();
     if (!clean)
         return false;

@@ -29,7 +29,7 @@ struct tversion {
 };
 
 void harness_start(struct harness *, size_t n_hw, const struct offload_options *);
-bool harness_stop(struct harness *); // as offload_close()
+bool harness_stop(struct harness *); // as offload_stop()
 
 // A version for UDP port `id`, output to `port`.
 struct tversion *tversion_new(unsigned id, dp_port_t port);

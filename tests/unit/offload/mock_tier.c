@@ -120,7 +120,8 @@ static void do_install(struct mock_tier *m, struct tier_op *op)
     const struct flow_desc *d = op->desc;
     if (find(m, &d->ufid)) {
         op->error = refuse(&op->refusal, REFUSAL_KERNEL, CULPRIT_NONE, 0, -EEXIST, "it is there");
-    } else if (m->refuse_all) {
+    } else if (m->refuse_all ||
+               (m->refuse_output && d->actions.n && d->actions.v[0].type == ACT_OUTPUT)) {
         op->error = refuse(&op->refusal, REFUSAL_KERNEL, CULPRIT_NONE, 0, -EINVAL, "it is odd");
     } else if (has_field(d, m->driver_refuses)) {
         op->error =
