@@ -15,7 +15,8 @@
 // mark, so a peer can't fill our memory; the write side takes everything and shows its backlog, so
 // the owner decides when to stop producing.
 //
-// Thread: the loop's thread (lib/io/loop.h). Nothing blocks.
+// Thread: the loop's thread (lib/io/loop.h). Nothing blocks. A program that uses streams ignores
+// SIGPIPE (daemon_start() does it for daemons).
 #pragma once
 
 #include "lib/io/loop.h"
