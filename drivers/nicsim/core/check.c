@@ -54,7 +54,7 @@ static int check_l2(const struct nicsim_eswitch *sw, const struct nicsim_key *k,
 		if (m->in_port != ~(u32)0)
 			return refuse(why, -EOPNOTSUPP, NICSIM_CULPRIT_IN_PORT,
 				      "nicsim: the in-port can only be matched exactly");
-		if (!nicsim_port_known(sw, k->in_port))
+		if (!nicsim_port_exists(sw, k->in_port))
 			return refuse(why, -EINVAL, NICSIM_CULPRIT_IN_PORT,
 				      "nicsim: the in-port is not a port of this NIC");
 	}
@@ -138,9 +138,9 @@ static int check_actions(const struct nicsim_eswitch *sw, const struct nicsim_ac
 			break;
 		case NICSIM_REDIRECT:
 			ended = true;
-			/* fall through */
+			fallthrough;
 		case NICSIM_MIRROR:
-			if (!nicsim_port_known(sw, a->port))
+			if (!nicsim_port_exists(sw, a->port))
 				return refuse_action(
 					why, -EOPNOTSUPP, i,
 					"nicsim: the target is not a port of this NIC");

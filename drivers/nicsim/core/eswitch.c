@@ -124,6 +124,11 @@ void nicsim_port_del(struct nicsim_eswitch *sw, __u32 port)
 		clear_bit(port, sw->ports);
 }
 
+bool nicsim_port_exists(const struct nicsim_eswitch *sw, __u32 port)
+{
+	return port < NICSIM_MAX_PORTS && test_bit(port, sw->ports);
+}
+
 __u32 nicsim_eswitch_used(const struct nicsim_eswitch *sw)
 {
 	return READ_ONCE(sw->n_rules);
@@ -167,11 +172,11 @@ struct nicsim_rule *nicsim_lookup(const struct nicsim_eswitch *sw, const struct 
 	struct nicsim_tuple *tuple;
 	struct nicsim_key masked;
 
-	list_for_each_entry_rcu (tuple, &sw->tuples, node) {
+	list_for_each_entry_rcu(tuple, &sw->tuples, node) {
 		if (best && tuple->priority > best->tuple->priority)
 			break;
 		key_and(key, &tuple->mask, &masked);
-		hlist_for_each_entry_rcu (rule, key_bucket(sw, &masked, tuple->seed), match_node) {
+		hlist_for_each_entry_rcu(rule, key_bucket(sw, &masked, tuple->seed), match_node) {
 			if (rule->tuple != tuple || !key_equal(&rule->key, &masked))
 				continue;
 			if (!best || rule->seq > best->seq)
@@ -196,7 +201,7 @@ static struct nicsim_rule *find_rule(const struct nicsim_eswitch *sw,
 {
 	struct nicsim_rule *rule;
 
-	hlist_for_each_entry_rcu (rule, id_bucket(sw, id), id_node, lockdep_is_held(&sw->lock)) {
+	hlist_for_each_entry_rcu(rule, id_bucket(sw, id), id_node, lockdep_is_held(&sw->lock)) {
 		if (rule->id.hi == id->hi && rule->id.lo == id->lo)
 			return rule;
 	}
@@ -251,7 +256,7 @@ static struct nicsim_tuple *tuple_get(struct nicsim_eswitch *sw, u32 priority,
 	struct list_head *before = &sw->tuples;
 
 	lockdep_assert_held(&sw->lock);
-	list_for_each_entry (tuple, &sw->tuples, node) {
+	list_for_each_entry(tuple, &sw->tuples, node) {
 		if (tuple->priority == priority && key_equal(&tuple->mask, mask))
 			return tuple;
 		if (tuple->priority > priority) {
@@ -377,11 +382,10 @@ out:
 	return err;
 }
 
-/* Under sw->lock. The rule is freed when readers are done with it. */
+/* Under sw->lock. No reader finds the rule any more; those that have it may go on for a grace
+ * period. */
 static void unlink_rule(struct nicsim_eswitch *sw, struct nicsim_rule *rule)
 {
-	struct nicsim_action_list *list =
-		rcu_dereference_protected(rule->actions, lockdep_is_held(&sw->lock));
 	struct nicsim_tuple *tuple = rule->tuple;
 
 	lockdep_assert_held(&sw->lock);
@@ -393,8 +397,34 @@ static void unlink_rule(struct nicsim_eswitch *sw, struct nicsim_rule *rule)
 		list_del_rcu(&tuple->node);
 		nicsim_free_rcu(tuple);
 	}
+}
+
+/* After unlink_rule(): frees the rule when readers are done with it. */
+static void free_rule(struct nicsim_rule *rule)
+{
+	struct nicsim_action_list *list = rcu_dereference_protected(rule->actions, true);
+
 	nicsim_free_rcu(list);
 	nicsim_free_rcu(rule);
+}
+
+struct nicsim_rule *nicsim_rule_unlink(struct nicsim_eswitch *sw, const struct nicsim_rule_id *id)
+{
+	struct nicsim_rule *rule;
+
+	mutex_lock(&sw->lock);
+	rule = find_rule(sw, id);
+	if (rule)
+		unlink_rule(sw, rule);
+	mutex_unlock(&sw->lock);
+	return rule;
+}
+
+void nicsim_rule_finish(const struct nicsim_eswitch *sw, struct nicsim_rule *rule,
+			struct nicsim_stats *ret_last)
+{
+	nicsim_counts_read(sw, rule, ret_last, NULL);
+	free_rule(rule);
 }
 
 int nicsim_rule_remove(struct nicsim_eswitch *sw, const struct nicsim_rule_id *id,
@@ -408,6 +438,7 @@ int nicsim_rule_remove(struct nicsim_eswitch *sw, const struct nicsim_rule_id *i
 		if (last)
 			nicsim_counts_read(sw, rule, last, NULL);
 		unlink_rule(sw, rule);
+		free_rule(rule);
 	}
 	mutex_unlock(&sw->lock);
 	return rule ? 0 : -ENOENT;
@@ -419,12 +450,13 @@ void nicsim_eswitch_flush(struct nicsim_eswitch *sw)
 	struct nicsim_rule *rule, *next_rule;
 
 	mutex_lock(&sw->lock);
-	list_for_each_entry_safe (tuple, next_tuple, &sw->tuples, node) {
-		/* The last rule takes the tuple with it; both stay readable until the RCU read
-		 * section ends. */
+	list_for_each_entry_safe(tuple, next_tuple, &sw->tuples, node) {
+		/* The last rule takes the tuple along; inside RCU both stay readable. */
 		rcu_read_lock();
-		list_for_each_entry_safe (rule, next_rule, &tuple->rules, in_tuple)
+		list_for_each_entry_safe(rule, next_rule, &tuple->rules, in_tuple) {
 			unlink_rule(sw, rule);
+			free_rule(rule);
+		}
 		rcu_read_unlock();
 	}
 	mutex_unlock(&sw->lock);
@@ -436,8 +468,8 @@ void nicsim_eswitch_reset_counters(struct nicsim_eswitch *sw)
 	struct nicsim_rule *rule;
 
 	mutex_lock(&sw->lock);
-	list_for_each_entry (tuple, &sw->tuples, node) {
-		list_for_each_entry (rule, &tuple->rules, in_tuple)
+	list_for_each_entry(tuple, &sw->tuples, node) {
+		list_for_each_entry(rule, &tuple->rules, in_tuple)
 			nicsim_counts_reset(rule);
 	}
 	mutex_unlock(&sw->lock);
@@ -470,8 +502,8 @@ void nicsim_eswitch_for_each(struct nicsim_eswitch *sw,
 	struct nicsim_rule *rule;
 
 	mutex_lock(&sw->lock);
-	list_for_each_entry (tuple, &sw->tuples, node) {
-		list_for_each_entry (rule, &tuple->rules, in_tuple)
+	list_for_each_entry(tuple, &sw->tuples, node) {
+		list_for_each_entry(rule, &tuple->rules, in_tuple)
 			show_rule(sw, rule, fn, aux);
 	}
 	mutex_unlock(&sw->lock);

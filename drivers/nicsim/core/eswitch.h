@@ -25,7 +25,7 @@
 #include <stddef.h>
 #endif
 
-#define NICSIM_MAX_PORTS 1024
+#define NICSIM_MAX_PORTS 65536
 #define NICSIM_MAX_ACTIONS 32
 #define NICSIM_PARSE_MAX 256 /* bytes of a frame that the parser looks at */
 
@@ -158,6 +158,7 @@ int nicsim_knob_set(struct nicsim_eswitch *sw, enum nicsim_knob knob, __u64 valu
 /* Rules may name a port only while it is there. Numbers are 0 to NICSIM_MAX_PORTS - 1. */
 int nicsim_port_add(struct nicsim_eswitch *sw, __u32 port);
 void nicsim_port_del(struct nicsim_eswitch *sw, __u32 port);
+bool nicsim_port_exists(const struct nicsim_eswitch *sw, __u32 port);
 
 /* Would the table hold this rule, if it had room? Doesn't sleep. 0, or an errno with *why filled.
  */
@@ -180,6 +181,14 @@ int nicsim_rule_modify(struct nicsim_eswitch *sw, const struct nicsim_rule_id *i
  */
 int nicsim_rule_remove(struct nicsim_eswitch *sw, const struct nicsim_rule_id *id,
 		       struct nicsim_stats *last);
+/*
+ * The same in two steps, for last counters that miss nothing. From nicsim_rule_unlink() on no frame
+ * finds the rule and its id is free (NULL: there is none). When a grace period has passed,
+ * nicsim_rule_finish() fills *ret_last, exactly if the cache age is 0, and frees the rule.
+ */
+struct nicsim_rule *nicsim_rule_unlink(struct nicsim_eswitch *sw, const struct nicsim_rule_id *id);
+void nicsim_rule_finish(const struct nicsim_eswitch *sw, struct nicsim_rule *rule,
+			struct nicsim_stats *ret_last);
 /* Counters since the insert, as of the cache's age. Doesn't sleep. -ENOENT, -EIO (injected). */
 int nicsim_rule_stats(struct nicsim_eswitch *sw, const struct nicsim_rule_id *id,
 		      struct nicsim_stats *ret_stats);

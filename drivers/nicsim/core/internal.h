@@ -59,11 +59,6 @@ struct nicsim_eswitch {
 				       */
 };
 
-static inline bool nicsim_port_known(const struct nicsim_eswitch *sw, u32 port)
-{
-	return port < NICSIM_MAX_PORTS && test_bit(port, sw->ports);
-}
-
 int nicsim_actions_check(const struct nicsim_eswitch *sw, const struct nicsim_key *key,
 			 const struct nicsim_key *mask, const struct nicsim_actions *actions,
 			 struct nicsim_refusal *why);

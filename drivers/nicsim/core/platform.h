@@ -66,6 +66,7 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 
 #define __rcu
+#define fallthrough __attribute__((fallthrough))
 #define container_of(ptr, type, member) caa_container_of(ptr, type, member)
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, value) __atomic_store_n(&(x), value, __ATOMIC_RELAXED)
