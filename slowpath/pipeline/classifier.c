@@ -127,6 +127,19 @@ static void blame_whole_key(const struct subtable *st, const struct flow *flow, 
     fold_mask(st, st->n, wc);
 }
 
+// Nothing found, after stages up to that ending at word `n` were compared. Tries are asked only
+// now: they walk much memory, and whoever finds a rule needs its whole mask anyway.
+static void blame(const struct classifier *cls, const struct subtable *st, const struct flow *flow,
+                  unsigned stage, struct trie_answers *ta, struct flow *wc)
+{
+    if (st->stage_of[stage] >= STAGE_L3 && tries_exclude(cls, st, flow, ta, wc))
+        return;
+    if (stage + 1u < st->n_stages)
+        fold_mask(st, st->stage_end[stage], wc);
+    else
+        blame_whole_key(st, flow, wc);
+}
+
 static struct rule *subtable_lookup(const struct classifier *cls, const struct subtable *st,
                                     uint64_t version, const struct flow *flow,
                                     struct trie_answers *ta, struct flow *wc)
@@ -136,14 +149,11 @@ static struct rule *subtable_lookup(const struct classifier *cls, const struct s
     unsigned at = 0;
     uint8_t generation;
     for (unsigned s = 0; s < st->n_stages; s++) {
-        if (st->stage_of[s] >= STAGE_L3 && (!s || st->stage_of[s - 1] < STAGE_L3) &&
-            tries_exclude(cls, st, flow, ta, wc))
-            return NULL;
         for (; at < st->stage_end[s]; at++)
             hash = subtable_mix(hash, words[st->index[at]] & st->mask[at]);
-        if (s + 1 < st->n_stages &&
+        if (s + 1u < st->n_stages &&
             !rmap_first(&st->stages[s], subtable_finish(hash), &generation)) {
-            fold_mask(st, at, wc);
+            blame(cls, st, flow, s, ta, wc);
             return NULL;
         }
     }
@@ -156,7 +166,8 @@ static struct rule *subtable_lookup(const struct classifier *cls, const struct s
             return rule;
         }
     }
-    blame_whole_key(st, flow, wc);
+    if (st->n_stages)
+        blame(cls, st, flow, st->n_stages - 1, ta, wc);
     return NULL;
 }
 

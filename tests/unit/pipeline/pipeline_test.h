@@ -23,7 +23,7 @@
 static inline void random_packet(struct flow *f)
 {
     static const uint16_t eth_types[] = {0x0800, 0x0800, 0x86dd, 0x0806};
-    static const uint8_t protos[] = {6, 17, 6};
+    static const uint8_t protos[] = {6, 17, 6, 17, 1, 47};
     memset(f, 0, sizeof(*f));
     f->pipe.in_port = 1 + random_below(3);
     f->key.in_port = f->pipe.in_port;
@@ -49,7 +49,7 @@ static inline void random_packet(struct flow *f)
         f->key.ip_proto = 1 + random_below(2);
         return;
     }
-    f->key.ip_proto = protos[random_below(3)];
+    f->key.ip_proto = protos[random_below(6)];
     f->key.ip_tos = random_below(2) << 2;
     f->key.ip_ttl = 64;
     if (!random_below(10)) {
@@ -57,7 +57,15 @@ static inline void random_packet(struct flow *f)
     }
     if (f->key.ip_frag & FLOW_FRAG_LATER)
         return;
+    if (f->key.ip_proto == 47)
+        return;
     f->key.tp_src = htons(random_below(3));
+    if (f->key.ip_proto == 1) {
+        if (f->key.eth_type == htons(0x86dd))
+            f->key.ip_proto = 58;
+        f->key.tp_dst = htons(random_below(3));
+        return;
+    }
     f->key.tp_dst = htons(random_below(2) ? 80 : 1u << random_below(16));
     if (f->key.ip_proto == 6)
         f->key.tcp_flags = htons(1u << random_below(6));

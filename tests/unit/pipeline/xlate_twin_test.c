@@ -46,7 +46,13 @@ static bool possible(const struct flow *f)
         return false;
     if (arp && (k->ip_tos || k->ip_ttl || k->ip_proto > 2))
         return false;
-    if (!arp && (k->ip_proto < 6 || !k->ip_ttl || (k->ip_proto != 6 && k->tcp_flags)))
+    if (k->ip_proto == 47 && (k->tp_src || k->tp_dst))
+        return false;
+    bool icmp = !arp && (k->ip_proto == 1 || k->ip_proto == 58);
+    if (icmp && (ntohs(k->tp_src) > 0xff || ntohs(k->tp_dst) > 0xff || v6 != (k->ip_proto == 58)))
+        return false;
+    if (!arp &&
+        (!k->ip_proto || k->ip_proto == 2 || !k->ip_ttl || (k->ip_proto != 6 && k->tcp_flags)))
         return false;
     for (unsigned i = 0; i < 2; i++)
         if (!(k->vlan[i].tci & htons(VLAN_PRESENT)) && (k->vlan[i].tci || k->vlan[i].tpid))

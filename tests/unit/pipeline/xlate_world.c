@@ -50,9 +50,12 @@ static struct pipeline_port random_port(unsigned bridge, ofp_port_t number)
 
 void world_set_ports(struct world *w)
 {
+    unsigned only = random_below(3); // 2: both
     for (unsigned b = 0; b < 2; b++) {
         struct pipeline_port ports[8];
         size_t n = 0;
+        if (only == 1 - b && pipeline_port(w->br[b], OFPP_LOCAL))
+            continue;
         for (unsigned i = 1; i <= 4; i++) {
             if (random_below(8))
                 ports[n++] = random_port(b, i);
