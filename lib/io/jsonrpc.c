@@ -13,8 +13,6 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
-// How much input one callback may work off before the loop gets its turn.
-#define BYTES_PER_PASS (128 * 1024)
 #define PROBE_ID "echo"
 
 struct jsonrpc {
@@ -24,7 +22,6 @@ struct jsonrpc {
     void *arg;
     struct json_frame frame;
     json_int_t next_id;
-    bool ended; // the stream is over; input may be left to work off
     bool over;  // closed() was called or is on its way
     bool *dead; // set while messages are handed out
     bool paused;
@@ -35,9 +32,6 @@ struct jsonrpc {
     uint64_t received_then; // when the timer was set
     bool probed;
 };
-
-static void on_readable(struct stream *s, void *arg);
-static void end_if_done(struct jsonrpc *rpc);
 
 static void tell_closed(void *arg)
 {
@@ -91,41 +85,27 @@ static int hand_out(struct jsonrpc *rpc, struct err *err)
     return 0;
 }
 
-static void read_again(void *arg)
-{
-    struct jsonrpc *rpc = arg;
-    on_readable(rpc->stream, rpc);
-}
-
 static void on_readable(struct stream *s, void *arg)
 {
     struct jsonrpc *rpc = arg;
     AUTO_ERR(why);
     bool dead = false;
-    size_t worked = 0, size;
+    size_t size;
     const void *data;
     if (rpc->dead) // called from a callback of ours; the outer one goes on
         return;
     rpc->dead = &dead;
     while (!dead && !rpc->over && !rpc->paused && (data = stream_peek_some(s, &size))) {
-        if (worked >= BYTES_PER_PASS) {
-            loop_unpost(rpc->loop, read_again, rpc);
-            loop_post(rpc->loop, read_again, rpc);
-            break;
-        }
         size_t used = 0;
         int result = json_frame_feed(&rpc->frame, data, size, &used, &why);
         stream_consume(s, used);
-        worked += used;
         if (result == 1)
             result = hand_out(rpc, &why);
         if (!dead && result < 0)
             fail(rpc, &why);
     }
-    if (dead)
-        return;
-    rpc->dead = NULL;
-    end_if_done(rpc);
+    if (!dead)
+        rpc->dead = NULL;
 }
 
 static void on_connected(struct stream *s, void *arg)
@@ -142,26 +122,20 @@ static void on_drained(struct stream *s, void *arg)
         rpc->cb.drained(rpc, rpc->arg);
 }
 
-// The stream is over and nothing is left to work off (a paused owner forgoes what it didn't read).
-static void end_if_done(struct jsonrpc *rpc)
-{
-    if (!rpc->ended || rpc->over || (!rpc->paused && stream_available(rpc->stream)))
-        return;
-    rpc->over = true;
-    loop_timer_cancel(rpc->probe_timer);
-    if (!rpc->end.code && !json_frame_idle(&rpc->frame))
-        err_set(&rpc->end, -EPROTO, "%s: the peer closed in the middle of a message",
-                stream_name(rpc->stream));
-    tell_closed(rpc);
-}
-
+// Everything that came before the end was handed out before; what a paused owner didn't read is
+// forgone.
 static void on_closed(struct stream *s, const struct err *why, void *arg)
 {
     struct jsonrpc *rpc = arg;
-    rpc->ended = true;
-    if (!rpc->over)
-        rpc->end = err_clone(why);
-    end_if_done(rpc);
+    if (rpc->over)
+        return;
+    rpc->over = true;
+    loop_timer_cancel(rpc->probe_timer);
+    rpc->end = err_clone(why);
+    if (!rpc->end.code && !json_frame_idle(&rpc->frame))
+        err_set(&rpc->end, -EPROTO, "%s: the peer closed in the middle of a message",
+                stream_name(s));
+    tell_closed(rpc);
 }
 
 static const struct stream_cb stream_callbacks = {
@@ -207,7 +181,6 @@ static void release(struct jsonrpc *rpc)
     if (rpc->dead)
         *rpc->dead = true;
     loop_unpost(rpc->loop, tell_closed, rpc);
-    loop_unpost(rpc->loop, read_again, rpc);
     loop_timer_free(rpc->probe_timer);
     json_frame_done(&rpc->frame);
     err_done(&rpc->end);
@@ -302,10 +275,6 @@ void jsonrpc_pause(struct jsonrpc *rpc, bool paused)
         return;
     rpc->paused = paused;
     stream_pause(rpc->stream, paused);
-    if (!paused) {
-        loop_unpost(rpc->loop, read_again, rpc);
-        loop_post(rpc->loop, read_again, rpc);
-    }
 }
 
 void jsonrpc_set_probe(struct jsonrpc *rpc, int64_t ns)

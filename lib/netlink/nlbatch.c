@@ -109,21 +109,15 @@ static void finish(struct nlk_batch *b, size_t i, int error, const char *sentenc
         r.done_fn(error, sentence, offset, r.arg);
 }
 
-// The open request of a sequence number. Numbers ascend within a batch.
-static bool find(struct nlk_batch *b, uint32_t sequence, size_t *ret_i)
+// The open request of a sequence number. Answers come in the order of requests, so it is the first
+// open one unless answers were lost.
+static bool find(const struct nlk_batch *b, uint32_t sequence, size_t *ret_i)
 {
-    size_t low = b->first_open, high = b->n_sent;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int32_t difference = (int32_t)(b->requests[middle].sequence - sequence);
-        if (!difference) {
-            *ret_i = middle;
-            return !b->requests[middle].done;
+    for (size_t i = b->first_open; i < b->n_sent; i++) {
+        if (b->requests[i].sequence == sequence) {
+            *ret_i = i;
+            return !b->requests[i].done;
         }
-        if (difference < 0)
-            low = middle + 1;
-        else
-            high = middle;
     }
     return false;
 }

@@ -20,7 +20,7 @@ struct ticker {
     struct loop_timer *timer;
     struct str *order;
     char letter;
-    int64_t period; // 0: once
+    int64_t period; // 0: once; negative: again at once
 };
 
 static void on_tick(void *arg)
@@ -66,11 +66,13 @@ static void test_timers(void **state)
 
     // A timer that is due again at once runs once per pass, so others get their turn.
     str_clear(&order);
-    t[0].period = 0;
+    t[0].period = -1;
     loop_timer_at(t[0].timer, clock_now() - 1);
     loop_timer_at(t[1].timer, clock_now());
     loop_once(loop, false);
     assert_string_equal(str_text(&order), "ab");
+    loop_once(loop, true);
+    assert_string_equal(str_text(&order), "aba");
     clock_start();
     for (int i = 0; i < 4; i++)
         loop_timer_free(t[i].timer);
