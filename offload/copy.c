@@ -35,7 +35,7 @@ static void lane_set(struct placement *p, enum hw_lane lane)
     cds_list_add_tail(&p->hw.queued, &t->lanes[lane]);
     t->n_lane[lane]++;
     if (lane != LANE_RETRY)
-        pthread_cond_signal(&t->work[WORKER_INSERT]);
+        t->to_kick = true; // by who holds the lock, when it is done
 }
 
 static void version_set(struct place_version **slot, struct place_version *v)

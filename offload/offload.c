@@ -233,6 +233,7 @@ void offload_port_detach(struct offload *o, dp_port_t port)
         int64_t deadline = clock_real() + 100 * NSEC_PER_MSEC;
         pthread_mutex_lock(&o->lock);
         for (bool ask = true; evict_port(t, port, ask) && t->health == HW_GOOD; ask = false) {
+            inserters_kick(o);
             if (o->options.manual || clock_real() >= deadline)
                 break;
             clock_cond_wait(&o->progress, &o->lock, clock_now() + 10 * NSEC_PER_MSEC);
@@ -250,6 +251,7 @@ void offload_tick(struct offload *o, int64_t now)
     pthread_mutex_lock(&o->lock);
     for (size_t i = 0; i < o->n_tiers; i++)
         workers_watch(&o->tiers[i], now);
+    inserters_kick(o);
     pthread_mutex_unlock(&o->lock);
 }
 

@@ -186,38 +186,35 @@ static void offer(struct placement *p, struct hw_tier *t, struct place_version *
     }
 }
 
-// Decides for `v` and tells the hardware side.
-static void follow(struct placement *p, struct place_version *v, bool changed, int64_t now)
-{
-    struct offload *o = p->offload;
+struct decision {
+    struct hw_tier *tier, *refuser;
     struct refusal why;
-    struct hw_tier *refuser;
-    p->reviewed = atomic_load(&o->epoch);
-    struct hw_tier *t = place_decide(o, p, &v->desc, &why, &refuser);
-    pthread_mutex_lock(&o->lock);
+};
+
+static void decide(struct placement *p, const struct flow_desc *desc, struct decision *d)
+{
+    p->reviewed = atomic_load(&p->offload->epoch);
+    d->tier = place_decide(p->offload, p, desc, &d->why, &d->refuser);
+}
+
+// Under the lock: tells the hardware side what was decided for `v`.
+static void follow(struct placement *p, struct place_version *v, const struct decision *d,
+                   bool changed, int64_t now)
+{
     if (changed)
         why_clear(p);
     bool present = p->hw.have || p->hw.busy || p->hw.want;
-    if (!t) {
-        why_set(p, refuser, &why, now);
+    if (!d->tier) {
+        why_set(p, d->refuser, &d->why, now);
         copy_want(p, NULL, NULL);
     } else if (!present) {
-        offer(p, t, v, now);
-    } else if (t == p->hw.tier) {
-        copy_want(p, t, v);
+        offer(p, d->tier, v, now);
+    } else if (d->tier == p->hw.tier) {
+        copy_want(p, d->tier, v);
     } else {
         p->why.retry_at = now; // first out of the old tier
         copy_want(p, NULL, NULL);
     }
-    pthread_mutex_unlock(&o->lock);
-}
-
-static void close_hardware(struct placement *p)
-{
-    pthread_mutex_lock(&p->offload->lock);
-    p->hw.closing = true;
-    copy_want(p, NULL, NULL);
-    pthread_mutex_unlock(&p->offload->lock);
 }
 
 static void version_replace(struct placement *p, struct place_version *v)
@@ -227,43 +224,33 @@ static void version_replace(struct placement *p, struct place_version *v)
     place_version_unref(old);
 }
 
+// Under the lock: what the software tier has done becomes the placement's state.
 static void software_done(struct offload *o, struct place_change *c, struct tier_op *op,
-                          int64_t now)
+                          const struct decision *d, int64_t now)
 {
     struct placement *p = c->placement;
     bool gone = op->type == TIER_REMOVE || (op->type == TIER_MODIFY && !op->counters_continue);
-    if (gone)
+    if (gone) {
         copy_count_read(&p->sw.count, &op->last, now);
-    if (p->version) { // what was counted so far is the old version's
-        pthread_mutex_lock(&o->lock);
-        if (gone)
-            final_errors_add(&o->software_count.finals, op);
-        finals_add(p, p->version, &p->sw.count, false);
-        pthread_mutex_unlock(&o->lock);
+        final_errors_add(&o->software_count.finals, op);
     }
-    switch (op->type) {
-    case TIER_INSTALL:
-        copy_count_start(&p->sw.count, now);
-        p->sw.installed = true;
-        p->sw.handle = op->handle;
-        atomic_fetch_add(&o->software_copies, 1);
-        version_replace(p, c->version);
-        follow(p, c->version, true, now);
-        break;
-    case TIER_MODIFY:
-        if (!op->counters_continue)
-            copy_count_start(&p->sw.count, now);
-        p->sw.handle = op->handle;
-        version_replace(p, c->version);
-        follow(p, c->version, true, now);
-        break;
-    case TIER_REMOVE:
+    if (p->version) // what was counted so far is the old version's
+        finals_add(p, p->version, &p->sw.count, false);
+    if (op->type == TIER_REMOVE) {
         if (p->sw.installed)
             atomic_fetch_sub(&o->software_copies, 1);
         p->sw.installed = false;
-        close_hardware(p);
-        break;
+        p->hw.closing = true;
+        copy_want(p, NULL, NULL);
+        return;
     }
+    if (op->type == TIER_INSTALL)
+        atomic_fetch_add(&o->software_copies, 1);
+    if (op->type == TIER_INSTALL || gone)
+        copy_count_start(&p->sw.count, now);
+    p->sw.handle = op->handle;
+    version_replace(p, c->version);
+    follow(p, c->version, d, true, now);
 }
 
 static void software_failed(struct place_change *c, struct tier_op *op, const char *name)
@@ -278,6 +265,7 @@ static void software_failed(struct place_change *c, struct tier_op *op, const ch
 static int apply_some(struct offload *o, struct tier_channel *ch, struct place_change *v, size_t n)
 {
     struct tier_op ops[STACK_BATCH];
+    struct decision decisions[STACK_BATCH];
     memset(ops, 0, n * sizeof(ops[0]));
     for (size_t i = 0; i < n; i++) {
         struct placement *p = v[i].placement;
@@ -294,11 +282,20 @@ static int apply_some(struct offload *o, struct tier_channel *ch, struct place_c
             ops[i].error = 0;
         if (ops[i].error)
             software_failed(&v[i], &ops[i], o->software->ops->name);
-        else
-            software_done(o, &v[i], &ops[i], now);
+        if (ops[i].error || ops[i].type == TIER_REMOVE)
+            continue;
+        v[i].placement->sw.installed = true;
+        decide(v[i].placement, ops[i].desc, &decisions[i]);
+    }
+    pthread_mutex_lock(&o->lock);
+    for (size_t i = 0; i < n; i++) {
+        if (!ops[i].error)
+            software_done(o, &v[i], &ops[i], &decisions[i], now);
         if (!first)
             first = v[i].error;
     }
+    inserters_kick(o);
+    pthread_mutex_unlock(&o->lock);
     return first ? first : error;
 }
 
@@ -327,6 +324,7 @@ void place_relabel(struct placement *p, struct place_version *v)
         p->hw.have = place_version_ref(v);
     }
     copy_settle(p);
+    inserters_kick(o);
     pthread_mutex_unlock(&o->lock);
     place_version_unref(old);
 }
@@ -435,8 +433,14 @@ void place_review(struct placement *p, int64_t now)
     }
     if (request)
         p->pinned_down = request == PLACE_DEMOTE;
-    if (again)
-        follow(p, p->version, request != PLACE_REQUEST_NONE, now);
+    if (!again)
+        return;
+    struct decision d;
+    decide(p, &p->version->desc, &d);
+    pthread_mutex_lock(&o->lock);
+    follow(p, p->version, &d, request != PLACE_REQUEST_NONE, now);
+    inserters_kick(o);
+    pthread_mutex_unlock(&o->lock);
 }
 
 void place_ask(struct placement *p, enum place_request request)

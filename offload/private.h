@@ -71,6 +71,7 @@ struct hw_tier {
     uint64_t n_lane[LANE_COUNT];
     bool turning_away; // the queue was full, and has not been empty since
     uint64_t n_busy;
+    bool to_kick;                // something was queued that the inserter doesn't know of yet
     struct cds_list_head copies; // placements with `have`
     uint64_t n_copies;
 
@@ -164,6 +165,7 @@ void workers_watch(struct hw_tier *,
                    int64_t now); // declares hung, replaces, probes; under the lock
 void worker_free(struct worker *);
 void owners_wake(struct offload *);
+void inserters_kick(struct offload *); // under the lock, after queueing
 
 // --- place.c ---
 

@@ -168,6 +168,7 @@ bool insert_step(struct worker *w)
         t->turning_away = false;
         owners_wake(t->offload); // there is room again
     }
+    inserters_kick(t->offload); // if another one has taken over
     pthread_cond_broadcast(&t->offload->progress);
     return true;
 }
@@ -363,6 +364,15 @@ void workers_watch(struct hw_tier *t, int64_t now)
         cds_list_del(&p->hw.queued);
         t->n_lane[LANE_RETRY]--;
         copy_settle(p);
+    }
+}
+
+void inserters_kick(struct offload *o)
+{
+    for (size_t i = 0; i < o->n_tiers; i++) {
+        if (o->tiers[i].to_kick)
+            pthread_cond_signal(&o->tiers[i].work[WORKER_INSERT]);
+        o->tiers[i].to_kick = false;
     }
 }
 

@@ -35,7 +35,9 @@ static void defaults_set(struct backer *b)
 {
     unsigned cpus = thread_cpu_count();
     b->n_handlers = b->options.n_handlers ? b->options.n_handlers : cpus;
-    b->n_keepers = b->options.n_keepers ? b->options.n_keepers : DIV_ROUND_UP(cpus, 4);
+    b->n_keepers = b->options.n_keepers ? b->options.n_keepers
+                   : cpus > 1           ? MAX_OF(cpus / 4, 2u)
+                                        : 1;
     b->n_keepers = MIN_OF(b->n_keepers, (unsigned)KEEPERS_MAX);
     b->max_idle_ms = 10000;
     b->flow_limit = 200000;

@@ -39,7 +39,7 @@ struct backer;
 
 struct backer_options {
     unsigned n_handlers; // 0: one per CPU
-    unsigned n_keepers;  // 0: one per four CPUs
+    unsigned n_keepers;  // 0: one per four CPUs, at least two where there are two
     uint8_t instance;    // of UFIDs: tells the switches of one host apart
     unsigned hang_ms;    // see offload/place.h; 0: default
     unsigned queue_max;  // likewise
@@ -131,10 +131,10 @@ struct offload *backer_offload(struct backer *); // for offload_report() and exp
 
 struct backer_stats {
     unsigned n_handlers, n_keepers;
-    uint64_t flows;     // megaflows now
+    uint64_t flows;                // megaflows now
     uint64_t flows_avg, flows_max; // over rounds; most at once
     unsigned flow_limit, max_idle_ms, max_revalidator_ms;
-    uint64_t handled; // upcalls whose handling is over
+    uint64_t handled;                      // upcalls whose handling is over
     uint64_t upcalls, misses, slow;        // packets handled: in all, missed, sent up by a megaflow
     uint64_t lost;                         // by the datapath's queues
     uint64_t slow_limited;                 // dropped by the slow path's rate limit
@@ -146,10 +146,10 @@ struct backer_stats {
     uint64_t install_failed;               // not installed at all: packets keep coming up
     uint64_t execute_errors;               // packets that the datapath didn't take
     uint64_t receive_errors;
-    uint64_t over_limit;                   // not installed, because of the flow limit
-    uint64_t revalidated, stale;           // translations repeated; of them, changed
-    uint64_t late;    // new megaflows whose tables had changed meanwhile: repeated
-    uint64_t rounds;  // of all keepers
+    uint64_t over_limit;         // not installed, because of the flow limit
+    uint64_t revalidated, stale; // translations repeated; of them, changed
+    uint64_t late;               // new megaflows whose tables had changed meanwhile: repeated
+    uint64_t rounds;             // of all keepers
     int64_t round_ns; // the last full round's duration (clock_real), the longest over keepers
     struct {
         unsigned flows;

@@ -39,8 +39,8 @@ struct handler {
     int64_t slow_refilled; // the slow path's token bucket
     double slow_tokens;
     struct {
-        tally upcalls, handled, misses, slow, slow_limited, unmapped, duplicates, installed, refused, failed,
-            over_limit, execute_errors, receive_errors;
+        tally upcalls, handled, misses, slow, slow_limited, unmapped, duplicates, installed,
+            refused, failed, over_limit, execute_errors, receive_errors;
     } n;
 };
 

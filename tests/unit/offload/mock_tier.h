@@ -43,7 +43,7 @@ struct mock_tier {
     int refuse_errno;             // of driver_refuses; -EOPNOTSUPP if 0
     bool refuse_all;              // apply refuses installs with -EINVAL
     bool refuse_modify;
-    bool refuse_output; // apply refuses lists that start with an output
+    bool refuse_output;            // apply refuses lists that start with an output
     enum mock_channel_fault fault; // of the next apply only
     bool fault_stats;              // of the next stats only
     bool hang_apply, hang_stats;   // until cleared by mock_tier_release()

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A datapath in memory: its flow table is a mock tier, packets are keys. Implements lib/contract/datapath.h.
+// A datapath in memory: its flow table is a mock tier, packets are keys. Implements
+// lib/contract/datapath.h.
 //
 //   mock_send() -> hardware mocks -> software mock -> upcall queue of a handler
 //
-// Every packet that is sent is accounted for: forwarded by a tier, executed by a handler, dropped, or waiting in a queue.
+// Every packet that is sent is accounted for: forwarded by a tier, executed by a handler, dropped,
+// or waiting in a queue.
 #pragma once
 
 #include "lib/contract/datapath.h"
@@ -28,7 +30,7 @@ struct mock_datapath {
     } queues[MOCK_QUEUES];
     unsigned n_queues;
     bool all_miss; // packets don't look at the tiers, which search slowly
-    bool wait; // upcall_recv blocks (threads); else it returns what there is
+    bool wait;     // upcall_recv blocks (threads); else it returns what there is
     struct dp_port_info ports[MOCK_PORTS];
 
     // Under the lock.
@@ -39,6 +41,7 @@ struct mock_datapath {
 
 struct mock_datapath *mock_datapath_new(size_t n_hw);
 void mock_datapath_free(struct mock_datapath *);
-// A packet arrives. False: it was lost, its queue being full (with `wait` it waits for room instead).
+// A packet arrives. False: it was lost, its queue being full (with `wait` it waits for room
+// instead).
 bool mock_send(struct mock_datapath *, const struct flow_key *);
 uint64_t mock_out(struct mock_datapath *, dp_port_t);

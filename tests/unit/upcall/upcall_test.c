@@ -3,8 +3,8 @@
 //
 //   mock_send() -> nic0 (mock) -> soft (mock) -> queue -> handler -> mock pipeline
 //
-// Expected physics: what was sent is what the rules were credited, and what left the ports; a changed rule is in the
-// tiers after the keeper has caught up, without a packet.
+// Expected physics: what was sent is what the rules were credited, and what left the ports; a
+// changed rule is in the tiers after the keeper has caught up, without a packet.
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -486,11 +486,13 @@ static void test_refresh_hook(void **state)
     send_n(&f, 0, 4);
     hardware(&f);
     send_n(&f, 0, 4);
-    // Nobody runs the keeper here, so a wait ends with its deadline; the wish itself is checked by hand.
+    // Nobody runs the keeper here, so a wait ends with its deadline; the wish itself is checked by
+    // hand.
     struct refresh r = {.done = count_done, .arg = &done};
     refresh_ask(f.b, &r, true, clock_deadline(NSEC_PER_SEC));
     int64_t deadline = CLOCK_NEVER;
-    assert_false(refresh_due(&f.b->keepers[0], clock_now(), &deadline)); // the hardware hasn't answered
+    assert_false(
+        refresh_due(&f.b->keepers[0], clock_now(), &deadline)); // the hardware hasn't answered
     assert_true(deadline == r.deadline);
     keeper_round(&f.b->keepers[0]);
     assert_int_equal(done, 0);
