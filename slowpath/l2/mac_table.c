@@ -17,7 +17,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/rcu.h"
 
-enum { BUCKETS = 1024, AGEING_MIN = 15 };
+enum { BUCKETS = 1024, AGEING_MIN = 15, AGEING_MAX = 3600, LIMIT_MIN = 10 };
 
 struct mac_entry {
     struct mac_entry *next; // RCU
@@ -72,12 +72,13 @@ void mac_table_free(struct mac_table *t)
 
 void mac_table_set_ageing(struct mac_table *t, unsigned seconds)
 {
-    atomic_store(&t->ageing, seconds < AGEING_MIN ? AGEING_MIN : seconds);
+    seconds = MIN_OF(seconds, (unsigned)AGEING_MAX);
+    atomic_store(&t->ageing, MAX_OF(seconds, (unsigned)AGEING_MIN));
 }
 
 void mac_table_set_limit(struct mac_table *t, uint32_t entries)
 {
-    atomic_store(&t->limit, entries);
+    atomic_store(&t->limit, MAX_OF(entries, (uint32_t)LIMIT_MIN));
 }
 
 static bool addr_equal(const struct eth_addr *a, const struct eth_addr *b)
@@ -358,6 +359,8 @@ struct mac_line {
 static int oldest_first(const void *a_, const void *b_)
 {
     const struct mac_line *a = a_, *b = b_;
+    if (a->is_static != b->is_static)
+        return a->is_static ? 1 : -1;
     if (a->seen != b->seen)
         return a->seen < b->seen ? -1 : 1;
     return a->vlan != b->vlan ? (int)a->vlan - (int)b->vlan : memcmp(&a->addr, &b->addr, 6);

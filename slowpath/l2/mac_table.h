@@ -20,8 +20,9 @@ typedef void mac_changed_fn(void *aux, uint16_t vlan, const struct eth_addr *);
 struct mac_table *mac_table_new(mac_changed_fn *changed, void *aux);
 void mac_table_free(struct mac_table *); // after a grace period without users; announces nothing
 
-void mac_table_set_ageing(struct mac_table *,
-                          unsigned seconds); // at least 15 is used, as users of the field expect
+// 15 to 3600 seconds and at least 10 entries are used, whatever is asked, as users of the field
+// expect.
+void mac_table_set_ageing(struct mac_table *, unsigned seconds);
 void mac_table_set_limit(struct mac_table *, uint32_t entries);
 
 // True if known. Any thread, within an RCU read section.
@@ -55,5 +56,5 @@ struct mac_stats {
 };
 void mac_table_stats(const struct mac_table *, struct mac_stats *ret_stats);
 
-// The text of fdb/show: one line per entry, oldest first.
+// The text of fdb/show: one line per entry, oldest first, static ones last.
 void mac_table_format(const struct mac_table *, int64_t now, struct str *out);

@@ -88,9 +88,9 @@ typedef bool classifier_fn(void *aux, struct rule *);
 void classifier_each_loose(const struct classifier *, const struct rule_words *, classifier_fn *,
                            void *aux);
 // Those that some packet could match together with the criteria, of priority min to max. Gives up
-// with false when it had to look at more than `budget` rules.
+// with false when it had to look at more than *budget rules; takes off those it looked at.
 bool classifier_each_overlap(const struct classifier *, const struct rule_words *, uint16_t min,
-                             uint16_t max, size_t budget, classifier_fn *, void *aux);
+                             uint16_t max, size_t *budget, classifier_fn *, void *aux);
 
 // A match as words. free() it.
 struct rule_words *rule_words_from(const struct match *);

@@ -360,7 +360,7 @@ static void overlap_offer(struct overlap *o, struct rule *rule)
 }
 
 bool classifier_each_overlap(const struct classifier *cls, const struct rule_words *rw,
-                             uint16_t min, uint16_t max, size_t budget, classifier_fn *fn,
+                             uint16_t min, uint16_t max, size_t *budget, classifier_fn *fn,
                              void *aux)
 {
     struct overlap o = {rw, min, max, fn, aux, false};
@@ -376,9 +376,9 @@ bool classifier_each_overlap(const struct classifier *cls, const struct rule_wor
                 overlap_offer(&o, HOLDER_OF(n, struct rule, node));
             continue;
         }
-        if (st->rules.n > budget)
+        if (st->rules.n > *budget)
             return false;
-        budget -= st->rules.n;
+        *budget -= st->rules.n;
         struct rmap_iter iter = {0};
         for (struct rmap_node *n; !o.stopped && (n = rmap_iter_next(&st->rules, &iter));)
             overlap_offer(&o, HOLDER_OF(n, struct rule, node));

@@ -16,9 +16,12 @@
 
 #include <utlist.h>
 
-// How many rules an added one is compared with to find which lookups it may change. Beyond that,
-// all megaflows that looked into the table are translated again.
-enum { OVERLAP_BUDGET = 128 };
+// How many rules an added one is compared with to find which lookups it may change; beyond that,
+// all megaflows that looked into the table are translated again. A single change may look at many,
+// which costs less than translating; in a burst, where many changes share one round of
+// translations, at few: tokens, one a rule, come back with time.
+enum { OVERLAP_MAX = 16384, OVERLAP_TOKENS = 65536 };
+#define OVERLAP_TOKEN_EVERY NSEC_PER_USEC
 
 struct told {
     struct rule *rule;
@@ -172,14 +175,28 @@ static bool note_overlapped(void *b_, struct rule *rule)
     return true;
 }
 
+static size_t overlap_budget(struct pipelines *all, int64_t now)
+{
+    if (now > all->overlap_refilled) {
+        uint64_t back = (now - all->overlap_refilled) / OVERLAP_TOKEN_EVERY;
+        all->overlap_tokens = MIN_OF(all->overlap_tokens + back, (uint64_t)OVERLAP_TOKENS);
+        all->overlap_refilled = now;
+    }
+    size_t most = MIN_OF(all->overlap_tokens, (size_t)OVERLAP_MAX);
+    return MAX_OF(most, all->overlap_min);
+}
+
 // What an added rule may take packets from: lower rules it overlaps, and the miss. Rules of the
 // same priority count as lower, because which of the two wins is nobody's promise.
 static void batch_deps_of_added(struct batch *b, const struct rule *rule)
 {
     const struct classifier *cls = &b->p->tables[rule->table]->cls;
-    size_t before = b->n_deps;
-    if (!classifier_each_overlap(cls, &rule->match, 0, rule->priority, OVERLAP_BUDGET,
-                                 note_overlapped, b)) {
+    size_t before = b->n_deps, granted = overlap_budget(b->p->all, rule->created), left = granted;
+    bool all =
+        classifier_each_overlap(cls, &rule->match, 0, rule->priority, &left, note_overlapped, b);
+    size_t *tokens = &b->p->all->overlap_tokens;
+    *tokens -= MIN_OF(*tokens, granted - left);
+    if (!all) {
         b->n_deps = before;
         batch_dep(b, dep_table(b->p, rule->table));
         return;
@@ -225,8 +242,9 @@ static int flow_add(struct pipeline *p, const struct flow_mod *fm, int64_t now,
     struct table *t = pipeline_table(p, id);
     struct rule *rule = rule_from_flow_mod(p, id, fm, now);
     struct rule *old = classifier_find(&t->cls, &rule->match, rule->priority), *other = NULL;
+    size_t no_limit = SIZE_MAX;
     if (!old && fm->flags & FLOW_CHECK_OVERLAP)
-        classifier_each_overlap(&t->cls, &rule->match, rule->priority, rule->priority, SIZE_MAX,
+        classifier_each_overlap(&t->cls, &rule->match, rule->priority, rule->priority, &no_limit,
                                 any_rule, &other);
     if (other) {
         rule_unref(rule);

@@ -76,7 +76,7 @@ struct pipeline {
 
 // --- All bridges: pipelines.c -------------------------------------------------------------------
 
-enum { CHANGE_RING = 4096 };
+enum { CHANGE_RING = 4096, OVERLAP_MIN = 128 };
 
 // Rules that no new lookup sees, until no old one can.
 struct grave {
@@ -102,6 +102,8 @@ struct pipelines {
     pipeline_refresh_fn *refresh;
     void *refresh_aux;
     int64_t counter_lag;
+    size_t overlap_tokens, overlap_min; // see flow_mod.c
+    int64_t overlap_refilled;
     int64_t macs_run_at;
     struct dp_port_map *dp_ports; // RCU; may be NULL
 };

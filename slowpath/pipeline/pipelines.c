@@ -27,6 +27,7 @@ struct pipelines *pipelines_new(void)
     struct pipelines *all = NEW(struct pipelines);
     atomic_init(&all->refs, 1);
     atomic_init(&all->version, 1);
+    all->overlap_min = OVERLAP_MIN;
     pthread_mutex_init(&all->ring_lock, NULL);
     return all;
 }

@@ -318,7 +318,8 @@ static void finds_by_criteria(void **state)
         AUTO_FREE struct rule_words *rw = rule_words_from(&m);
         struct collected overlaps = {w, 0, naive_overlap, rw}, loose = {w, 0, naive_loose, rw};
         uint16_t max = random_below(100);
-        assert_true(classifier_each_overlap(&w->cls, rw, 10, max, SIZE_MAX, count_rule, &overlaps));
+        size_t budget = SIZE_MAX;
+        assert_true(classifier_each_overlap(&w->cls, rw, 10, max, &budget, count_rule, &overlaps));
         classifier_each_loose(&w->cls, rw, count_rule, &loose);
         for (size_t k = 0; k < w->n; k++) {
             uint16_t priority = w->rules[k]->priority;

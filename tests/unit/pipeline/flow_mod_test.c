@@ -267,11 +267,20 @@ static void added_rule_announces_what_it_may_take(void **state)
     assert_false(provenance_has(&f->told, dep_make(DEP_RULE, other)));
     assert_false(provenance_has(&f->told, dep_make(DEP_RULE, high)));
     assert_true(provenance_has(&f->told, dep_table_miss(f->p, 0)));
-    // Too many to look at: the whole table.
+    // One change may look at many rules.
     for (unsigned i = 0; i < 300; i++)
         add(f, 20, 100 + i, 1);
     forget(f);
+    f->now += NSEC_PER_SEC;
     add(f, 35, 0, 1);
+    assert_int_equal(f->told.n, 304); // the 303 below, and the miss
+    assert_true(provenance_has(&f->told, dep_make(DEP_RULE, other)));
+    assert_false(provenance_has(&f->told, dep_table(f->p, 0)));
+    // In a burst that is too many: the whole table.
+    for (unsigned i = 0; i < 300; i++)
+        add(f, 36 + i, 0, 1);
+    forget(f);
+    add(f, 34, 0, 1);
     assert_int_equal(f->told.n, 1);
     assert_true(provenance_has(&f->told, dep_table(f->p, 0)));
 }

@@ -185,9 +185,9 @@ static void shows(void **state)
     mac_table_add_static(f->t, 3, &a, 12);
     mac_table_format(f->t, at(12), &s);
     assert_string_equal(str_text(&s), " port  VLAN  MAC                Age\n"
-                                      "   12     3  02:00:00:00:ab:cd  static\n"
                                       "    1    20  02:00:00:00:00:01   10\n"
-                                      "LOCAL     0  02:00:00:00:00:02    7\n");
+                                      "LOCAL     0  02:00:00:00:00:02    7\n"
+                                      "   12     3  02:00:00:00:ab:cd  static\n");
     str_done(&s);
 }
 
