@@ -86,9 +86,10 @@ enum xlate_slow { // why each packet has to come to a handler; 0: it hasn't
 
 struct xlate_out {
     struct act_list actions; // datapath actions
-    struct flow_key
-        mask; // what was looked at; always in_port, recirc_id, packet_type, eth_type, the fragment
-              // bits of IP, and each VLAN tag's presence and type (tiers can't leave that open)
+    // What was looked at; always in_port, recirc_id, packet_type, eth_type, the fragment bits of
+    // IP, and each VLAN tag's presence and type (tiers can't leave that open). Members that such
+    // packets don't have are never in it.
+    struct flow_key mask;
     struct provenance provenance;
     struct xlate_credit *credits; // n_credits
     size_t n_credits;
@@ -102,7 +103,7 @@ struct xlate_out {
 void xlate(const struct xlate_in *, struct xlate_out *ret);
 void xlate_out_done(struct xlate_out *); // frees lists, drops references
 
-// Adds what a tier counted for a megaflow to rules, tables, ports and MAC ages. Keeper's thread,
-// lock-free.
+// Adds what a tier counted for a megaflow to rules, tables, ports and MAC ages. Any thread; no lock
+// but a bucket's of the MAC table, where an address has moved or was forgotten.
 void xlate_credit(const struct xlate_credit *, size_t n, uint64_t packets, uint64_t bytes,
                   uint16_t tcp_flags, int64_t used);
