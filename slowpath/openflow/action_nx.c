@@ -104,8 +104,10 @@ static enum of_error get_load(const uint8_t *a, size_t len, uint8_t version,
     if (ofs + n_bits > f->n_bits)
         return OFPBAC_BAD_SET_LEN;
     u128 n = get64(a + 16);
-    if (!f->writable || n & ~ones(n_bits))
+    if (!f->writable)
         return OFPBAC_BAD_SET_ARGUMENT;
+    if (n & ~ones(n_bits))
+        return OFPBAC_BAD_ARGUMENT;
     struct field_value value = of_u128(f, n << ofs), mask = of_u128(f, ones(n_bits) << ofs);
     ofpact_list_add_set_field(out, f->id, &value, &mask)->form = OFPACT_FORM_LOAD;
     return OF_OK;

@@ -68,6 +68,7 @@
     X(OFPFMFC_BAD_TABLE_ID, NX(1, 521), STD(5, 2))                                                 \
     X(OFPFMFC_OVERLAP, STD(3, 1), STD(5, 3))                                                       \
     X(OFPFMFC_EPERM, STD(3, 2), STD(5, 4))                                                         \
+    X(OFPFMFC_BAD_EMERG_TIMEOUT, STD(3, 3), STD(5, 0))                                             \
     X(OFPFMFC_BAD_COMMAND, STD(3, 4), STD(5, 6))                                                   \
     X(OFPFMFC_BAD_FLAGS, NX(3, 258), STD(5, 7))                                                    \
     X(OFPFMFC_UNSUPPORTED, STD(3, 5), STD(5, 0))                                                   \

@@ -43,7 +43,8 @@ static enum of_error set_common10(struct flow_mod *fm, uint16_t command, uint16_
     if (flags & ~FLAGS10)
         return OFPFMFC_BAD_FLAGS;
     if (flags & OFPFF10_EMERG) // there is no emergency flow table: as if it had no room
-        return OFPFMFC_TABLE_FULL;
+        return fm->idle_timeout || fm->hard_timeout ? OFPFMFC_BAD_EMERG_TIMEOUT
+                                                    : OFPFMFC_TABLE_FULL;
     fm->flags = flags;
     if (command == OFPFC_ADD)
         fm->flags |= FLOW_RESET_COUNTS;
@@ -124,10 +125,11 @@ static enum of_error get13(struct reader *r, struct flow_mod *fm, uint32_t *ret_
     fm->flags = ntohs(w->flags);
     if (fm->flags & ~(unsigned)FLAGS13)
         return OFPFMFC_BAD_FLAGS;
+    ofp_port_t out_port = ntohl(w->out_port);
+    if (!of_port_valid(out_port))
+        return OFPBAC_BAD_OUT_PORT;
     if (deletes) {
-        fm->out_port = ntohl(w->out_port);
-        if (!of_port_valid(fm->out_port))
-            return OFPBAC_BAD_OUT_PORT;
+        fm->out_port = out_port;
         *ret_none = ntohl(w->out_group) != OFPG_ANY;
     }
     *ret_buffer = ntohl(w->buffer_id);

@@ -18,6 +18,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -296,6 +297,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: openflow_bridge SOCKET [CONTROLLER]\n");
         return 2;
     }
+    signal(SIGPIPE, SIG_IGN);
     rcu_thread_join();
     log_set("console:warn", NULL);
     b->loop = loop_new();

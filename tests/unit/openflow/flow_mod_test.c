@@ -193,6 +193,7 @@ static void wrong_values(void **state)
     static const struct patch v10[] = {
         {56, 2, "0005", OFPFMFC_BAD_COMMAND},       {70, 2, "0008", OFPFMFC_BAD_FLAGS},
         {70, 2, "0004", OFPFMFC_TABLE_FULL}, // the emergency table
+        {58, 14, "0001 0000 000a ffffffff ffff 0004", OFPFMFC_BAD_EMERG_TIMEOUT},
         {64, 4, "00000007", OFPBRC_BUFFER_UNKNOWN}, {76, 2, "ff01", OFPBAC_BAD_OUT_PORT},
         {76, 2, "ffff", OFPBAC_BAD_OUT_PORT}, // none
     };
