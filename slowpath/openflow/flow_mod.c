@@ -28,6 +28,12 @@ _Static_assert(RULE_SEND_FLOW_REM == (int)OFPFF_SEND_FLOW_REM &&
                    RULE_NO_BYT_COUNTS == (int)OFPFF13_NO_BYT_COUNTS,
                "flags are 1.3's");
 
+// The filter by output port is for deletes; a number there means nothing elsewhere.
+static bool deletes(const struct flow_mod *fm)
+{
+    return fm->command == FLOW_DELETE || fm->command == FLOW_DELETE_STRICT;
+}
+
 // What the two layouts of 1.0 share, from the command on.
 static enum of_error set_common10(struct flow_mod *fm, uint16_t command, uint16_t flags,
                                   bool table_in_command)
@@ -109,9 +115,8 @@ static enum of_error get13(struct reader *r, struct flow_mod *fm, uint32_t *ret_
     if (w->command > OFPFC_DELETE_STRICT)
         return OFPFMFC_BAD_COMMAND;
     fm->command = w->command;
-    bool deletes = fm->command == FLOW_DELETE || fm->command == FLOW_DELETE_STRICT;
     fm->table = w->table_id;
-    if (fm->table == OFPTT_ALL && !deletes)
+    if (fm->table == OFPTT_ALL && !deletes(fm))
         return OFPFMFC_BAD_TABLE_ID;
     fm->priority = ntohs(w->priority);
     if (fm->command == FLOW_ADD) {
@@ -128,7 +133,7 @@ static enum of_error get13(struct reader *r, struct flow_mod *fm, uint32_t *ret_
     ofp_port_t out_port = ntohl(w->out_port);
     if (!of_port_valid(out_port))
         return OFPBAC_BAD_OUT_PORT;
-    if (deletes) {
+    if (deletes(fm)) {
         fm->out_port = out_port;
         *ret_none = ntohl(w->out_group) != OFPG_ANY;
     }
@@ -141,7 +146,7 @@ static enum of_error get_actions(const struct of_msg *m, struct reader *r, struc
     enum of_error e = m->version <= OF10
                           ? of_actions_get(r->data, r->left, m->version, &fm->actions)
                           : of_instructions_get(r->data, r->left, &fm->actions);
-    if (e || fm->command == FLOW_DELETE || fm->command == FLOW_DELETE_STRICT)
+    if (e || deletes(fm))
         return e;
     return of_error_from_ofpact(ofpact_list_check(
         &fm->actions, &fm->match, fm->table == TABLE_ALL ? 0 : fm->table, m->version > OF10, NULL));
@@ -172,6 +177,11 @@ enum of_error of_flow_mod_get(const struct of_msg *m, bool table_in_command, str
     return e;
 }
 
+static ofp_port_t out_port_of(const struct flow_mod *fm)
+{
+    return deletes(fm) ? fm->out_port : OFPP_NONE;
+}
+
 static void put10(struct buf *b, bool table_in_command, const struct flow_mod *fm)
 {
     of_match_put10(b, &fm->match);
@@ -182,7 +192,7 @@ static void put10(struct buf *b, bool table_in_command, const struct flow_mod *f
     w->hard_timeout = htons(fm->hard_timeout);
     w->priority = htons(fm->priority);
     w->buffer_id = htonl(OFP_NO_BUFFER);
-    w->out_port = htons(of_port_to10(fm->out_port));
+    w->out_port = htons(of_port_to10(out_port_of(fm)));
     w->flags = htons(fm->flags & FLAGS10 & ~OFPFF10_EMERG);
 }
 
@@ -195,7 +205,7 @@ static void put_nx(struct buf *b, bool table_in_command, const struct flow_mod *
         .hard_timeout = htons(fm->hard_timeout),
         .priority = htons(fm->priority),
         .buffer_id = htonl(OFP_NO_BUFFER),
-        .out_port = htons(of_port_to10(fm->out_port)),
+        .out_port = htons(of_port_to10(out_port_of(fm))),
         .flags = htons(fm->flags & FLAGS10 & ~OFPFF10_EMERG),
     };
     size_t at = b->size;
@@ -215,7 +225,7 @@ static void put13(struct buf *b, const struct flow_mod *fm)
     w->hard_timeout = htons(fm->hard_timeout);
     w->priority = htons(fm->priority);
     w->buffer_id = htonl(OFP_NO_BUFFER);
-    w->out_port = htonl(fm->out_port);
+    w->out_port = htonl(out_port_of(fm));
     w->out_group = htonl(OFPG_ANY);
     w->flags = htons((uint16_t)fm->flags & FLAGS13);
     of_match_put13(b, &fm->match);
