@@ -43,6 +43,7 @@ enum of_error handle_set_async(struct of_conn *c, const struct of_msg *m)
     c->wants_async = true;
     if (!c->controller && !c->miss_send_len)
         c->miss_send_len = OFP_DEFAULT_MISS_SEND_LEN;
+    connmgr_wants_changed(c->mgr);
     return OF_OK;
 }
 
@@ -99,6 +100,7 @@ enum of_error handle_controller_id(struct of_conn *c, const struct of_msg *m)
     if (memcmp(m->body, zero, sizeof(zero)))
         return NXBRC_MUST_BE_ZERO;
     c->controller_id = (uint16_t)(m->body[6] << 8 | m->body[7]);
+    connmgr_wants_changed(c->mgr);
     return OF_OK;
 }
 

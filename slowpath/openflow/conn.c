@@ -93,6 +93,7 @@ static void first_message(struct of_conn *c, const struct ofp_header *h)
     }
     log_dbg("%s: negotiated OpenFlow wire version %u", stream_name(c->stream), c->version);
     conn_async_defaults(c);
+    connmgr_wants_changed(c->mgr);
     if (c->controller)
         connmgr_status_changed(c->mgr);
 }

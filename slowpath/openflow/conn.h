@@ -123,9 +123,10 @@ struct connmgr {
     void (*status_fn)(void *aux);
     void *status_aux;
     struct packet_in_queue *packet_ins; // packet_in.c
-    bool freeing;
+    bool miss_wanted;                   // somebody wants packets that match nothing
 };
 void connmgr_status_changed(struct connmgr *);
+void connmgr_wants_changed(struct connmgr *);              // what some connection wants to be told
 void connmgr_conn_gone(struct of_conn *, const char *why); // before conn_free()
 
 // packet_in.c

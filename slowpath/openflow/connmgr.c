@@ -192,6 +192,7 @@ void connmgr_status_changed(struct connmgr *mgr)
 
 void connmgr_conn_gone(struct of_conn *c, const char *why)
 {
+    connmgr_wants_changed(c->mgr);
     if (c->controller) {
         controller_conn_gone(c->controller, why);
         connmgr_status_changed(c->mgr);
@@ -199,6 +200,20 @@ void connmgr_conn_gone(struct of_conn *c, const char *why)
 }
 
 // --- What happens ---
+
+// Packets that match nothing go to controllers that speak 1.0 and want them, if there are any.
+void connmgr_wants_changed(struct connmgr *mgr)
+{
+    struct of_conn *c;
+    bool wanted = false;
+    DL_FOREACH (mgr->conns, c) {
+        wanted |= c->version == OF10 && !c->controller_id &&
+                  conn_wants(c, ASYNC_PACKET_IN, OFPR_NO_MATCH);
+    }
+    if (wanted != mgr->miss_wanted)
+        pipeline_set_miss_to_controller(mgr->pipeline, wanted);
+    mgr->miss_wanted = wanted;
+}
 
 void connmgr_port_status(struct connmgr *mgr, uint8_t reason, const struct of_port *port)
 {

@@ -20,8 +20,10 @@ struct pipeline;
 #define OF_VERSION_BIT(wire_version) (1u << (wire_version))
 #define OF_VERSIONS_OFFERED (OF_VERSION_BIT(1) | OF_VERSION_BIT(4)) // what this agent can speak
 
-// Takes over the pipeline's events (pipeline_set_events). `pipeline` and `ops` outlive it; with
-// `ops` of its owner comes `aux`. All offered versions are allowed at first.
+// Takes over the pipeline's events (pipeline_set_events) and what becomes of packets that match
+// nothing (pipeline_set_miss_to_controller: while a controller of OpenFlow 1.0 wants them).
+// `pipeline` and `ops` outlive it; with `ops` of its owner comes `aux`. All offered versions are
+// allowed at first.
 struct connmgr *connmgr_new(struct loop *, struct pipeline *, const struct of_bridge_ops *ops,
                             void *aux);
 void connmgr_free(struct connmgr *); // closes everything; NULL is accepted

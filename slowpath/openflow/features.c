@@ -74,6 +74,7 @@ enum of_error handle_set_config(struct of_conn *c, const struct of_msg *m)
         return OFPSCFC_BAD_FLAGS;
     c->miss_send_len = ntohs(w.miss_send_len);
     c->wants_async |= c->miss_send_len > 0;
+    connmgr_wants_changed(c->mgr);
     return OF_OK;
 }
 

@@ -63,6 +63,8 @@ static void metadata_match(const struct flow *flow, struct match *m)
 
 struct shown {
     const struct xlate_packet_in *in;
+    bool implicit_miss; // no flow matched, as opposed to one that says "controller"
+    uint8_t reason;     // of the version in hand
     struct match match;
     const uint8_t *frame;
     uint32_t frame_len, sent_len;
@@ -74,7 +76,7 @@ static void put10(struct buf *b, const struct shown *s)
         .buffer_id = htonl(OFP_NO_BUFFER),
         .total_len = htons((uint16_t)s->frame_len),
         .in_port = htons(of_port_to10(s->in->flow.pipe.in_port)),
-        .reason = s->in->reason,
+        .reason = s->reason,
     };
     size_t start = of_msg_start(b, OF10, OFPT_PACKET_IN, 0);
     buf_put(b, &w, sizeof(w));
@@ -87,7 +89,7 @@ static void put13(struct buf *b, const struct shown *s)
     struct ofp13_packet_in w = {
         .buffer_id = htonl(OFP_NO_BUFFER),
         .total_len = htons((uint16_t)s->frame_len),
-        .reason = s->in->reason,
+        .reason = s->reason,
         .table_id = s->in->table_id,
         .cookie = s->in->cookie,
     };
@@ -104,7 +106,7 @@ static void put_nx(struct buf *b, uint8_t version, const struct shown *s)
     struct nx_packet_in w = {
         .buffer_id = htonl(OFP_NO_BUFFER),
         .total_len = htons((uint16_t)s->frame_len),
-        .reason = s->in->reason,
+        .reason = s->reason,
         .table_id = s->in->table_id,
         .cookie = s->in->cookie,
     };
@@ -137,7 +139,7 @@ static void put_nx2(struct buf *b, uint8_t version, const struct shown *s)
     put_prop(b, PROP_TABLE_ID, &s->in->table_id, 1, 0);
     if (s->in->cookie != UINT64_MAX)
         put_prop(b, PROP_COOKIE, &s->in->cookie, 8, 4);
-    put_prop(b, PROP_REASON, &s->in->reason, 1, 0);
+    put_prop(b, PROP_REASON, &s->reason, 1, 0);
     struct buf fields;
     struct field_ctx ctx = {.of_version = version};
     buf_init(&fields, 0, 128);
@@ -147,9 +149,30 @@ static void put_nx2(struct buf *b, uint8_t version, const struct shown *s)
     of_msg_finish(b, start);
 }
 
+// What each version calls the reason; false: it isn't told at all. In 1.3 a miss is only told by a
+// flow for it; before, such a flow's output is an action like others. The action set has a reason
+// of its own from 1.4 on.
+static bool wire_reason(const struct shown *s, uint8_t version, uint8_t *ret)
+{
+    switch (s->in->reason) {
+    case PACKET_IN_NO_MATCH:
+        *ret = OFPR_NO_MATCH;
+        return !s->implicit_miss || version <= OF10;
+    case PACKET_IN_EXPLICIT_MISS:
+        *ret = version <= OF10 ? OFPR_ACTION : OFPR_NO_MATCH;
+        return true;
+    case PACKET_IN_ACTION_SET:
+        *ret = OFPR_ACTION;
+        return true;
+    default:
+        *ret = s->in->reason;
+        return true;
+    }
+}
+
 static void send_to(struct of_conn *c, struct shown *s)
 {
-    uint32_t max = s->in->reason == OFPR_NO_MATCH ? c->miss_send_len : s->in->max_len;
+    uint32_t max = s->implicit_miss ? c->miss_send_len : s->in->max_len;
     s->sent_len = max < s->frame_len && max != UINT16_MAX ? max : s->frame_len;
     if (s->sent_len > OFP_MAX_LEN - 1024) // a GSO frame may not fit a message with its headers
         s->sent_len = OFP_MAX_LEN - 1024;
@@ -170,7 +193,10 @@ static void send_to(struct of_conn *c, struct shown *s)
 
 static void send_now(struct connmgr *mgr, const struct xlate_packet_in *in)
 {
-    struct shown s = {.in = in};
+    struct shown s = {
+        .in = in,
+        .implicit_miss = in->reason == PACKET_IN_NO_MATCH && in->cookie == UINT64_MAX,
+    };
     struct of_conn *c;
     if (in->packet) {
         s.frame = packet_data(in->packet);
@@ -178,7 +204,8 @@ static void send_now(struct connmgr *mgr, const struct xlate_packet_in *in)
     }
     metadata_match(&in->flow, &s.match);
     DL_FOREACH (mgr->conns, c) {
-        if (!conn_wants(c, ASYNC_PACKET_IN, in->reason) || c->controller_id != in->controller_id)
+        if (c->controller_id != in->controller_id || !wire_reason(&s, c->version, &s.reason) ||
+            !conn_wants(c, ASYNC_PACKET_IN, s.reason))
             continue;
         if (stream_backlog(c->stream) > BACKLOG_MAX || !token_bucket_take(&c->packet_in_bucket))
             counter_inc(openflow_packet_in_dropped);

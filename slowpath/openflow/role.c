@@ -22,6 +22,7 @@ static void set_role(struct of_conn *c, uint32_t role)
     }
     c->role = role;
     connmgr_status_changed(c->mgr);
+    connmgr_wants_changed(c->mgr);
 }
 
 enum of_error handle_role(struct of_conn *c, const struct of_msg *m)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// OpenFlow messages of any bytes. A flow mod that is taken, encoded and taken again is the same one;
-// so is what was encoded of it, byte for byte. Actions likewise.
+// OpenFlow messages of any bytes. A flow mod that is taken, encoded and taken again is the same
+// one; so is what was encoded of it, byte for byte. Actions likewise.
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,8 +51,8 @@ static void actions(const uint8_t *p, size_t n, uint8_t version, bool instructio
     struct buf b = BUF_INIT, again = BUF_INIT;
     ofpact_list_init(&list);
     ofpact_list_init(&back);
-    enum of_error e = instructions ? of_instructions_get(p, n, &list)
-                                   : of_actions_get(p, n, version, &list);
+    enum of_error e =
+        instructions ? of_instructions_get(p, n, &list) : of_actions_get(p, n, version, &list);
     ofpact_list_check(&list, NULL, 0, true, NULL);
     if (!e && instructions) {
         of_rule_actions_put(&b, OF13, &list, NULL);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A whole OpenFlow connection to an agent with a pipeline: any bytes after hello. The first byte chooses
-// the version. Whatever is said, the agent answers a barrier on another connection afterwards.
+// A whole OpenFlow connection to an agent with a pipeline: any bytes after hello. The first byte
+// chooses the version. Whatever is said, the agent answers a barrier on another connection
+// afterwards.
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
@@ -134,7 +135,8 @@ static void clean_up(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint8_t hello[2][8] = {{1, 0, 0, 8, 0, 0, 0, 0}, {4, 0, 0, 8, 0, 0, 0, 0}};
-    static const uint8_t barrier[8] = {4, 20, 0, 8, 0, 0, 0, 9}, reply[8] = {4, 21, 0, 8, 0, 0, 0, 9};
+    static const uint8_t barrier[8] = {4, 20, 0, 8, 0, 0, 0, 9},
+                         reply[8] = {4, 21, 0, 8, 0, 0, 0, 9};
     if (!it.loop)
         set_up();
     if (!size)

@@ -301,13 +301,21 @@ def test_packet_in_lengths_and_ids(bridge):
     assert c.ask(9, struct.pack('>HH', 0, 20)) == []  # miss_send_len
     frame = '00' * 100
 
-    def lengths(reason, max_len):
-        bridge.do(f'packet-in 1 {reason} 0 {max_len} {frame}')
+    def lengths(reason, max_len, cookie='0', c=c):
+        bridge.do(f'packet-in 1 {reason} {cookie} {max_len} {frame}')
         return [(struct.unpack('>IHBB', m.body[:8])[1], m.length) for m in c.barrier()]
     (total, whole), = lengths(1, 65535)
     assert total == 100
     assert lengths(1, 30) == [(100, whole - 70)]
-    assert lengths(0, 30) == [(100, whole - 80)]  # a miss: miss_send_len counts
+    assert lengths(128, 30) == [(100, whole - 70)]  # of a flow for misses
+    # No flow at all: 1.0 is told, as long as its miss_send_len says; 1.3 isn't.
+    assert lengths(0, 65535, 'ffffffffffffffff') == []
+    old = bridge.connect(OF10)
+    assert old.ask(9, struct.pack('>HH', 0, 20)) == []
+    bridge.do(f'packet-in 1 0 ffffffffffffffff 65535 {frame}')
+    bridge.do(f'packet-in 1 128 0 65535 {frame}')
+    assert [(m.kind, m.length, m.body[8]) for m in old.barrier()] == [(10, 38, 0), (10, 118, 1)]
+    assert [m.body[6] for m in c.barrier()] == [0]
     assert c.nicira(20, struct.pack('>6xH', 5)) == []
     assert lengths(1, 30) == []  # not for this controller's id
     assert [m.error() for m in c.nicira(20, b'1' * 8)] == [(of.NX, 4)]
