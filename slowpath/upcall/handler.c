@@ -26,8 +26,12 @@ struct job {
     struct upcall *upcall;
     struct xlate_out out;
     bool translated;
-    struct megaflow *megaflow;       // to be installed; or NULL
-    struct translation *translation; // likewise
+};
+
+struct batch {
+    struct job jobs[UPCALL_BATCH];
+    struct birth births[UPCALL_BATCH];
+    size_t n_births;
 };
 
 static bool slow_allowed(struct handler *h, int64_t now)
@@ -44,10 +48,10 @@ static bool slow_allowed(struct handler *h, int64_t now)
     return true;
 }
 
-// Prepares the megaflow for a packet that missed, unless it is there or may not be. Within an RCU
-// read section.
-static void prepare(struct handler *h, struct job *j, struct pipeline *pipeline,
-                    ofp_port_t ofp_port, int64_t now)
+// The megaflow for a packet that missed, unless it is there or may not be. Within an RCU read
+// section.
+static void conceive(struct handler *h, struct batch *batch, struct job *j,
+                     const struct xlate_in *in)
 {
     struct backer *b = h->backer;
     if (j->upcall->key.recirc_id)
@@ -57,25 +61,12 @@ static void prepare(struct handler *h, struct job *j, struct pipeline *pipeline,
         tally_add(&h->n.over_limit, 1);
         return;
     }
-    const struct pipeline_port *port = pipeline_port(pipeline, ofp_port);
-    struct ufid ufid =
-        flow_desc_ufid(&j->upcall->key, &j->out.mask, port ? port->name : "", b->options.instance);
-    if (store_find(b->store, &ufid)) {
+    struct birth *birth = &batch->births[batch->n_births];
+    if (birth_conceive(birth, b, &j->upcall->key, in->pipeline, in->flow.pipe.in_port, &j->out,
+                       in->now))
+        batch->n_births++;
+    else
         tally_add(&h->n.duplicates, 1);
-        return;
-    }
-    struct keeper *keeper = keeper_of(b, &ufid);
-    struct megaflow *m = megaflow_new(&ufid, keeper, &keeper->owner, now);
-    if (store_add(b->store, m)) {
-        tally_add(&h->n.duplicates, 1);
-        megaflow_free(m);
-        return;
-    }
-    m->change = j->out.change;
-    m->provenance = j->out.provenance;
-    provenance_init(&j->out.provenance);
-    provenance_add(&m->provenance, dep_make(DEP_PORTS, pipeline_id(pipeline)));
-    j->megaflow = m;
 }
 
 static void credit_miss(const struct job *j, int64_t now)
@@ -87,7 +78,7 @@ static void credit_miss(const struct job *j, int64_t now)
                  now);
 }
 
-static void translate(struct handler *h, struct job *j, int64_t now)
+static void translate(struct handler *h, struct batch *batch, struct job *j, int64_t now)
 {
     struct backer *b = h->backer;
     struct upcall *u = j->upcall;
@@ -118,7 +109,7 @@ static void translate(struct handler *h, struct job *j, int64_t now)
         b->options.packet_in(b->options.aux, &j->out.packet_ins[i]);
     if (u->type == UPCALL_MISS) {
         credit_miss(j, now);
-        prepare(h, j, in.pipeline, in.flow.pipe.in_port, now);
+        conceive(h, batch, j, &in);
     }
     rcu_leave();
 }
@@ -135,108 +126,36 @@ static void execute(struct handler *h, struct job *j)
         tally_add(&h->n.execute_errors, 1);
 }
 
-// A software tier that can't express the actions gets the slow path instead.
-static void install_slow(struct handler *h, struct job *j, const struct refusal *why)
+static void install(struct handler *h, struct batch *batch)
 {
-    struct translation *t = translation_refused(j->translation, why);
-    place_version_unref(&j->translation->version);
-    j->translation = t;
-    struct place_change c = {
-        .type = TIER_INSTALL, .placement = &j->megaflow->place, .version = &t->version};
-    place_apply(h->backer->offload, h->channel, &c, 1);
-    if (!c.error) {
-        tally_add(&h->n.refused, 1);
-        return;
+    births_install(h->backer, h->channel, batch->births, batch->n_births);
+    for (size_t i = 0; i < batch->n_births; i++) {
+        const struct birth *birth = &batch->births[i];
+        tally_add(!birth->megaflow ? &h->n.failed
+                  : birth->refused ? &h->n.refused
+                                   : &h->n.installed,
+                  1);
     }
-    tally_add(&h->n.failed, 1);
-    place_version_unref(&t->version);
-    j->translation = NULL;
-    store_del(h->backer->store, j->megaflow);
-    megaflow_free(j->megaflow);
-    j->megaflow = NULL;
-}
-
-static void translation_make(struct job *j)
-{
-    struct flow_desc id;
-    const uint64_t *key = (const uint64_t *)&j->upcall->key, *mask = (const uint64_t *)&j->out.mask;
-    id.ufid = j->megaflow->ufid;
-    id.mask = j->out.mask;
-    for (size_t i = 0; i < FLOW_KEY_U64S; i++)
-        ((uint64_t *)&id.key)[i] = key[i] & mask[i];
-    j->translation = translation_new(&id, &j->out, xlate_out_is_slow(&j->out));
-}
-
-static void hand_over(struct handler *h, struct job *jobs, size_t n)
-{
-    struct backer *b = h->backer;
-    for (unsigned k = 0; k < b->n_keepers; k++) {
-        struct cds_list_head births;
-        CDS_INIT_LIST_HEAD(&births);
-        uint64_t born = 0, change = UINT64_MAX;
-        for (size_t i = 0; i < n; i++) {
-            struct megaflow *m = jobs[i].megaflow;
-            if (!m || m->keeper != &b->keepers[k])
-                continue;
-            cds_list_add_tail(&m->listed, &births);
-            change = MIN_OF(change, m->change);
-            born++;
-        }
-        if (!born)
-            continue;
-        uint64_t flows = atomic_fetch_add(&b->n_flows, born) + born;
-        uint64_t max = atomic_load(&b->flows_max);
-        while (flows > max && !atomic_compare_exchange_weak(&b->flows_max, &max, flows))
-            ;
-        keeper_births(&b->keepers[k], &births);
-        if (pipelines_change(b->pipelines) != change) // one may have read old tables: look now
-            keeper_wake(&b->keepers[k]);
-    }
-}
-
-static void install(struct handler *h, struct job *jobs, size_t n)
-{
-    struct place_change changes[UPCALL_BATCH];
-    struct job *of[UPCALL_BATCH];
-    size_t n_changes = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!jobs[i].megaflow)
-            continue;
-        translation_make(&jobs[i]);
-        changes[n_changes] = (struct place_change){.type = TIER_INSTALL,
-                                                   .placement = &jobs[i].megaflow->place,
-                                                   .version = &jobs[i].translation->version};
-        of[n_changes++] = &jobs[i];
-    }
-    if (!n_changes)
-        return;
-    place_apply(h->backer->offload, h->channel, changes, n_changes);
-    for (size_t i = 0; i < n_changes; i++) {
-        if (changes[i].error)
-            install_slow(h, of[i], &changes[i].refusal);
-        if (of[i]->translation)
-            tally_add(&h->n.installed, 1);
-    }
-    hand_over(h, jobs, n);
-    for (size_t i = 0; i < n_changes; i++)
-        place_version_unref(of[i]->translation ? &of[i]->translation->version : NULL);
+    births_born(h->backer, batch->births, batch->n_births);
 }
 
 void handle_upcalls(struct handler *h, struct upcall *upcalls, size_t n)
 {
-    struct job jobs[UPCALL_BATCH];
+    struct batch batch;
     int64_t now = clock_now();
+    batch.n_births = 0;
     tally_add(&h->n.upcalls, n);
     for (size_t i = 0; i < n; i++) {
-        jobs[i] = (struct job){.upcall = &upcalls[i]};
-        translate(h, &jobs[i], now);
+        batch.jobs[i].upcall = &upcalls[i];
+        batch.jobs[i].translated = false;
+        translate(h, &batch, &batch.jobs[i], now);
     }
     for (size_t i = 0; i < n; i++)
-        execute(h, &jobs[i]);
-    install(h, jobs, n);
+        execute(h, &batch.jobs[i]);
+    install(h, &batch);
     for (size_t i = 0; i < n; i++) {
-        if (jobs[i].translated)
-            xlate_out_done(&jobs[i].out);
+        if (batch.jobs[i].translated)
+            xlate_out_done(&batch.jobs[i].out);
     }
     tally_add(&h->n.handled, n);
 }

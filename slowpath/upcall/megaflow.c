@@ -118,8 +118,8 @@ bool credits_equal(const struct xlate_credit *a, const struct xlate_credit *b, s
     return true;
 }
 
-struct megaflow *megaflow_new(const struct ufid *ufid, struct keeper *keeper,
-                              struct place_owner *owner, int64_t now)
+struct megaflow *megaflow_new(const struct ufid *ufid, const struct flow_key *sample,
+                              struct keeper *keeper, struct place_owner *owner, int64_t now)
 {
     struct megaflow *m = NEW(struct megaflow);
     place_init(&m->place, owner);
@@ -127,13 +127,23 @@ struct megaflow *megaflow_new(const struct ufid *ufid, struct keeper *keeper,
     m->ufid = *ufid;
     m->keeper = keeper;
     m->created = now;
+    m->sample = sparse_from_key_mask(sample); // its words that aren't zero
     provenance_init(&m->provenance);
     return m;
 }
 
+void megaflow_sample(const struct megaflow *m, struct flow_key *ret_key)
+{
+    struct flow flow;
+    sparse_expand(m->sample, &flow);
+    *ret_key = flow.key;
+}
+
 static void free_now(void *object)
 {
-    free(object);
+    struct megaflow *m = object;
+    free(m->sample);
+    free(m);
 }
 
 void megaflow_free(struct megaflow *m)

@@ -14,7 +14,8 @@
 #include "slowpath/upcall/megaflow.h"
 
 #define UPCALL_BATCH 64
-#define KEEP_BATCH 256 // megaflows read, or re-translated, between looks at what is urgent
+#define REVIEW_BATCH 32 // megaflows translated again before their changes are carried out
+#define KEEP_BATCH 256  // megaflows read between looks at what is urgent
 #define KEEPERS_MAX 8
 #define KEYS_MAX 65536 // queued changes; beyond, everything is re-translated
 
@@ -108,6 +109,21 @@ struct backer {
     struct refresh *refreshes;
     atomic_uint n_refreshes;
 };
+
+// --- birth.c ---
+struct birth {
+    struct megaflow *megaflow; // NULL after births_install(): it got in nowhere
+    const struct flow_key *packet;
+    struct xlate_out *out;           // births_install() takes actions and credits
+    struct translation *translation; // a reference, from births_install() on
+    bool refused;                    // by the software tier; on the slow path, if at all
+};
+// Takes the provenance out of `out`. False: there already. Within an RCU read section.
+bool birth_conceive(struct birth *, struct backer *, const struct flow_key *packet,
+                    struct pipeline *, ofp_port_t, struct xlate_out *, int64_t now);
+void births_install(struct backer *, struct tier_channel *, struct birth *,
+                    size_t n);                               // n <= UPCALL_BATCH
+void births_born(struct backer *, struct birth *, size_t n); // hands over, drops references
 
 // --- handler.c ---
 void *handler_main(void *handler);

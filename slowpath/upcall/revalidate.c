@@ -2,11 +2,12 @@
 // Re-translation: what a change may have touched is translated again, compared, and corrected in
 // the tiers.
 //
-// A new translation that looked at no more than the old mask is taken over in place, with the old
-// key and mask: the megaflow is then narrower than it need be, which is harmless, and no packet
-// falls between. One that looked at more shows that the megaflow is too wide; it stands for packets
-// that part now, so it is removed and their next packets bring narrower ones. Before a change the
-// counters are read, so that the old rules get what is theirs.
+// What is translated is the packet that brought the megaflow (megaflow_new() says why). If that
+// looks at no more than the old mask, the actions are changed in place, under the old key and mask:
+// the megaflow may then be narrower than it need be, which is harmless, and no packet falls
+// between. If it looks at more, the megaflow is too wide and stands for packets that part now: the
+// narrower one for this packet is installed, the wide one removed, and the others' next packets
+// bring their own. Before a change the counters are read, so that the old rules get what is theirs.
 //
 // Thread: the keeper that owns the megaflows.
 #include <errno.h>
@@ -149,91 +150,132 @@ static bool says_the_same(const struct translation *t, const struct xlate_out *o
     return act_list_equal(&t->version.desc.actions, &out->actions);
 }
 
-enum verdict { VERDICT_GONE, VERDICT_SAME, VERDICT_CHANGED };
+enum verdict {
+    VERDICT_SAME,
+    VERDICT_RELABEL, // only whom to credit differs
+    VERDICT_CHANGED, // other actions under the old mask
+    VERDICT_NARROW,  // it is too wide: a narrower one takes its place
+    VERDICT_GONE,
+};
 
-// Translates a megaflow again. With VERDICT_CHANGED *ret is the new translation.
-static enum verdict judge(struct keeper *k, struct megaflow *m, struct translation **ret)
+// A batch of megaflows under review.
+struct review {
+    struct {
+        struct megaflow *megaflow;
+        enum verdict verdict;
+        struct flow_key packet; // its sample
+        struct xlate_out out;
+        struct translation *translation; // of VERDICT_RELABEL and VERDICT_CHANGED
+    } v[REVIEW_BATCH];
+    size_t n;
+    struct birth births[REVIEW_BATCH]; // successors of VERDICT_NARROW
+    size_t n_births;
+};
+
+static enum verdict compare(struct keeper *k, struct megaflow *m, struct xlate_out *out)
 {
-    struct backer *b = k->backer;
-    struct translation *old = translation_of(m->place.version);
-    const struct flow_desc *desc = &old->version.desc;
-    struct xlate_in in;
-    struct xlate_out out;
-    memset(&in, 0, sizeof(in));
-    rcu_enter();
-    if (!pipelines_find_port(b->pipelines, desc->key.in_port, &in.pipeline,
-                             &in.flow.pipe.in_port)) {
-        rcu_leave();
-        return VERDICT_GONE;
-    }
-    in.flow.key = desc->key;
-    in.now = clock_now();
-    xlate(&in, &out);
-    provenance_add(&out.provenance, dep_make(DEP_PORTS, pipeline_id(in.pipeline)));
-    rcu_leave();
-
-    enum verdict verdict = VERDICT_GONE;
-    if (mask_within(&out.mask, &desc->mask)) {
-        dep_index_set(&k->index, m, &m->links, &out.provenance);
-        bool same = says_the_same(old, &out);
-        verdict = same ? VERDICT_SAME : VERDICT_CHANGED;
-        if (!same) {
-            *ret = translation_new(desc, &out, xlate_out_is_slow(&out));
-        } else if (old->n_credits != out.n_credits || old->slow != out.slow ||
-                   !credits_equal(old->credits, out.credits, out.n_credits)) {
-            // Only whom to credit differs, and whoever was credited until now gets what came until
-            // now.
-            struct placement *p = &m->place;
-            place_read(b->offload, k->channel, &p, 1);
-            megaflow_credit(m);
-            struct translation *t = translation_new(desc, &out, is_slow_path(&desc->actions));
-            place_relabel(p, &t->version);
-            place_version_unref(&t->version);
-        }
-    }
-    xlate_out_done(&out);
-    return verdict;
+    const struct translation *old = translation_of(m->place.version);
+    if (!mask_within(&out->mask, &old->version.desc.mask))
+        return VERDICT_NARROW;
+    dep_index_set(&k->index, m, &m->links, &out->provenance);
+    if (!says_the_same(old, out))
+        return VERDICT_CHANGED;
+    if (old->n_credits != out->n_credits || old->slow != out->slow ||
+        !credits_equal(old->credits, out->credits, out->n_credits))
+        return VERDICT_RELABEL;
+    return VERDICT_SAME;
 }
 
-static void carry_out(struct keeper *k, struct place_change *changes, size_t n_changes,
-                      struct megaflow **gone, size_t n_gone)
+// Translates the i-th megaflow of the batch again. Its `out` is valid unless it is VERDICT_GONE.
+static void judge(struct keeper *k, struct review *r, size_t i)
 {
-    struct placement *places[UPCALL_BATCH];
-    struct megaflow *m;
-    size_t n = 0;
-    for (size_t i = 0; i < n_changes; i++)
-        places[n++] = changes[i].placement;
-    if (n) {
-        place_read(k->backer->offload, k->channel, places, n);
-        for (size_t i = 0; i < n; i++) {
-            m = (struct megaflow *)places[i];
-            megaflow_credit(m);
-        }
-        apply(k, changes, n_changes);
+    struct backer *b = k->backer;
+    struct megaflow *m = r->v[i].megaflow;
+    struct xlate_in in;
+    memset(&in, 0, sizeof(in));
+    megaflow_sample(m, &r->v[i].packet);
+    in.flow.key = r->v[i].packet;
+    in.now = clock_now();
+    rcu_enter();
+    if (!pipelines_find_port(b->pipelines, in.flow.key.in_port, &in.pipeline,
+                             &in.flow.pipe.in_port)) {
+        rcu_leave();
+        r->v[i].verdict = VERDICT_GONE;
+        return;
     }
+    struct xlate_out *out = &r->v[i].out;
+    xlate(&in, out);
+    r->v[i].verdict = compare(k, m, out);
+    if (r->v[i].verdict == VERDICT_NARROW &&
+        birth_conceive(&r->births[r->n_births], b, &r->v[i].packet, in.pipeline,
+                       in.flow.pipe.in_port, out, in.now))
+        r->n_births++;
+    rcu_leave();
+    const struct flow_desc *desc = &m->place.version->desc;
+    if (r->v[i].verdict == VERDICT_CHANGED || r->v[i].verdict == VERDICT_RELABEL)
+        r->v[i].translation = translation_new(desc, out, xlate_out_is_slow(out));
+}
+
+// Before a change the old version's rules get what came until now.
+static void settle_accounts(struct keeper *k, const struct review *r)
+{
+    struct placement *places[REVIEW_BATCH];
+    size_t n = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->v[i].verdict == VERDICT_CHANGED || r->v[i].verdict == VERDICT_RELABEL)
+            places[n++] = &r->v[i].megaflow->place;
+    }
+    if (!n)
+        return;
+    place_read(k->backer->offload, k->channel, places, n);
+    for (size_t i = 0; i < n; i++)
+        megaflow_credit((struct megaflow *)places[i]);
+}
+
+// Successors first, then changes, then what goes: no packet finds neither.
+static void carry_out(struct keeper *k, struct review *r)
+{
+    struct backer *b = k->backer;
+    struct place_change changes[REVIEW_BATCH];
+    struct megaflow *gone[REVIEW_BATCH];
+    size_t n_changes = 0, n_gone = 0;
+    births_install(b, k->channel, r->births, r->n_births);
+    births_born(b, r->births, r->n_births);
+    settle_accounts(k, r);
+    for (size_t i = 0; i < r->n; i++) {
+        struct megaflow *m = r->v[i].megaflow;
+        struct translation *t = r->v[i].translation;
+        if (r->v[i].verdict == VERDICT_CHANGED) {
+            changes[n_changes++] = (struct place_change){
+                .type = TIER_MODIFY, .placement = &m->place, .version = &t->version};
+        } else if (r->v[i].verdict == VERDICT_RELABEL) {
+            place_relabel(&m->place, &t->version);
+            place_version_unref(&t->version);
+        } else if (r->v[i].verdict != VERDICT_SAME) {
+            gone[n_gone++] = m;
+        }
+        if (r->v[i].verdict != VERDICT_GONE)
+            xlate_out_done(&r->v[i].out);
+    }
+    if (n_changes)
+        apply(k, changes, n_changes);
     megaflows_remove(k, gone, n_gone);
+    tally_add(&k->n.stale, n_changes + n_gone);
 }
 
 void revalidate_dirty(struct keeper *k)
 {
+    struct review r;
     while (!cds_list_empty(&k->dirty)) {
-        struct place_change changes[UPCALL_BATCH];
-        struct megaflow *gone[UPCALL_BATCH];
-        size_t n_changes = 0, n_gone = 0;
-        for (size_t n = 0; n < UPCALL_BATCH && !cds_list_empty(&k->dirty); n++) {
+        r.n_births = 0;
+        for (r.n = 0; r.n < REVIEW_BATCH && !cds_list_empty(&k->dirty); r.n++) {
             struct megaflow *m = cds_list_first_entry(&k->dirty, struct megaflow, dirtied);
-            struct translation *t = NULL;
             cds_list_del(&m->dirtied);
             m->dirty = false;
-            tally_add(&k->n.revalidated, 1);
-            enum verdict verdict = judge(k, m, &t);
-            if (verdict == VERDICT_GONE)
-                gone[n_gone++] = m;
-            else if (verdict == VERDICT_CHANGED)
-                changes[n_changes++] = (struct place_change){
-                    .type = TIER_MODIFY, .placement = &m->place, .version = &t->version};
+            r.v[r.n].megaflow = m;
+            judge(k, &r, r.n);
         }
-        tally_add(&k->n.stale, n_changes + n_gone);
-        carry_out(k, changes, n_changes, gone, n_gone);
+        tally_add(&k->n.revalidated, r.n);
+        carry_out(k, &r);
     }
 }

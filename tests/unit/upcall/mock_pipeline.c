@@ -251,6 +251,7 @@ void xlate(const struct xlate_in *in, struct xlate_out *out)
     out->mask.eth_type = 0xffff;
     out->mask.ip_proto = 0xff;
     out->mask.tp_dst = udp ? 0xffff : 0;
+    provenance_add(&out->provenance, DEP_OF_PORTS);
     provenance_add(&out->provenance, DEP_OF_TABLE);
     provenance_add(&out->provenance, DEP_OF_RULE(id));
     if (!r)

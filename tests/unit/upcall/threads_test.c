@@ -22,25 +22,27 @@
 
 #define RULES 40
 #define SENDERS 2
-#define PACKETS 12000
 #define WAIT_MS 20000
 
 struct sender {
     struct mock_datapath *d;
     struct thread *thread;
     unsigned seed;
-    atomic_bool *stop;
     uint64_t sent;
 };
+
+static atomic_bool stop_sending;
 
 static void *send_some(void *arg)
 {
     struct sender *s = arg;
     random_seed(s->seed);
-    for (unsigned i = 0; i < PACKETS; i++) {
+    for (unsigned i = 0; !atomic_load(&stop_sending); i++) {
         struct flow_key k = mock_key(random_below(RULES));
         assert_true(mock_send(s->d, &k));
         s->sent++;
+        if (i % 64 == 0)
+            nanosleep(&(struct timespec){.tv_nsec = 100 * NSEC_PER_USEC}, NULL);
     }
     return NULL;
 }
@@ -102,6 +104,13 @@ static void change_something(struct backer *b)
     }
 }
 
+// Tables are read, and then a while passes: time for a change to be announced too early.
+static void dawdle(void)
+{
+    if (!random_below(4))
+        nanosleep(&(struct timespec){.tv_nsec = random_below(300) * NSEC_PER_USEC}, NULL);
+}
+
 static uint64_t upcalls_waiting(struct mock_datapath *d)
 {
     uint64_t n = 0;
@@ -144,6 +153,7 @@ static void test_everything_at_once(void **state)
         mock_rule_set(i, 2, 0)->learns = i % 8 == 3;
     struct backer *b = start(d, 2, 2);
     struct sender s[SENDERS];
+    atomic_store(&stop_sending, false);
     for (unsigned i = 0; i < SENDERS; i++) {
         s[i] = (struct sender){.d = d, .seed = i + 1};
         assert_int_equal(thread_start(&s[i].thread, "sender", send_some, &s[i], NULL), 0);
@@ -157,14 +167,23 @@ static void test_everything_at_once(void **state)
         last = credited;
         nanosleep(&(struct timespec){.tv_nsec = 500 * NSEC_PER_USEC}, NULL);
     }
+    mock_look_at_udp(true);
+    mock_xlate_hook(dawdle);
+    for (unsigned i = 0; i < 20; i++) { // each time all are new and change at once
+        mock_rules_set(0, RULES, 2 + i % 3);
+        backer_flow_del(b, NULL);
+        nanosleep(&(struct timespec){.tv_nsec = 2 * NSEC_PER_MSEC}, NULL);
+        mock_rules_set(0, RULES, 9);
+        nanosleep(&(struct timespec){.tv_nsec = 2 * NSEC_PER_MSEC}, NULL);
+    }
+    mock_rules_set(0, RULES, 9);
+    atomic_store(&stop_sending, true);
     uint64_t sent = 0;
     for (unsigned i = 0; i < SENDERS; i++) {
         thread_join(s[i].thread);
         sent += s[i].sent;
     }
     wait_handled(b, d);
-    mock_look_at_udp(true);
-    mock_rules_set(0, RULES, 9);
     assert_int_equal(backer_wait(b, WAIT_MS), 0);
     assert_int_equal(backer_refresh(b, 0, WAIT_MS), 0);
     assert_int_equal(backer_wait(b, WAIT_MS), 0); // finals of what was removed by the change
