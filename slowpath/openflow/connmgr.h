@@ -7,7 +7,8 @@
 // the specification's defaults. Long answers are produced in slices, so that one client's dump of a
 // million flows delays nobody, and a client that doesn't read stops being served until it does.
 //
-// Thread: the loop's (main) thread, but for connmgr_packet_in(). Nothing blocks.
+// Thread: the loop's (main) thread, which is the one that calls connmgr_new(); but for
+// connmgr_packet_in(). Nothing blocks.
 #pragma once
 
 #include "lib/io/loop.h"

@@ -223,6 +223,7 @@ struct queued {
 
 struct packet_in_queue {
     struct connmgr *mgr;
+    pthread_t owner; // the loop's thread
     pthread_mutex_t lock;
     struct queued *first, **last; // under `lock`, as is n
     unsigned n;
@@ -232,6 +233,7 @@ struct packet_in_queue *packet_in_queue_new(struct connmgr *mgr)
 {
     struct packet_in_queue *q = xcalloc(1, sizeof(*q));
     q->mgr = mgr;
+    q->owner = pthread_self();
     q->last = &q->first;
     pthread_mutex_init(&q->lock, NULL);
     return q;
@@ -278,7 +280,7 @@ void packet_in_queue_free(struct packet_in_queue *q)
 bool connmgr_packet_in(struct connmgr *mgr, const struct xlate_packet_in *in)
 {
     struct packet_in_queue *q = mgr->packet_ins;
-    if (loop_is_mine(mgr->loop)) {
+    if (pthread_equal(q->owner, pthread_self())) {
         send_now(mgr, in);
         return true;
     }
