@@ -220,6 +220,9 @@ struct offload *backer_offload(struct backer *b)
 void backer_port_adopt(struct backer *b, const struct dp_port_info *info)
 {
     struct tier_port port = {.dp_port = info->number, .name = info->name, .ifindex = info->ifindex};
+
+    if (info->type != DP_PORT_SYSTEM)
+        return; // made by the datapath itself: no NIC has it
     offload_port_attach(b->offload, &port);
 }
 
