@@ -105,3 +105,6 @@ const char *act_type_name(enum act_type); // as dpctl prints it: "output", "push
 // The text of dpctl/dump-flows: "1,set(ipv4(dst=…)),userspace(…)", "drop" when empty. `port_name` may be NULL (numbers).
 typedef const char *dp_port_name_fn(const void *aux, dp_port_t);
 void act_list_format(const struct act_list *, dp_port_name_fn *port_name, const void *aux, struct str *out);
+// The same for a flow of that Ethernet type (network order), which tells set(ipv4(ttl=…)) from set(ipv6(hlimit=…)).
+void act_list_format_for(const struct act_list *, be16_t eth_type, dp_port_name_fn *port_name, const void *aux,
+                         struct str *out);

@@ -41,7 +41,7 @@ int control_find(const char *target, char **ret_path, struct err *err)
         return 0;
     }
     AUTO_FREE char *pid_file = xasprintf("%s/%s.pid", dirs_run(), target);
-    pid_t pid;
+    pid_t pid = 0;
     int error = read_pid(pid_file, &pid, err);
     if (error)
         return error;

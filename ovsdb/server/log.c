@@ -350,7 +350,7 @@ int ovsdb_log_replace(struct ovsdb_log *log, const char *const *texts, const siz
     AUTO_FREE char *name = xasprintf("%s.tmp", target);
     AUTO_CLOSE int fd = -1;
     struct stat st;
-    uint64_t size;
+    uint64_t size = 0;
 
     if (fstat(log->fd, &st) < 0)
         return err_set_errno(err, -errno, "%s: cannot stat", log->path);
