@@ -10,6 +10,7 @@
 
 #include "lib/base/hash.h"
 #include "lib/base/mem.h"
+#include "slowpath/pipeline/pipeline.h"
 
 static void translation_free(void *object)
 {
@@ -79,14 +80,26 @@ struct translation *translation_new(const struct flow_desc *identity, struct xla
     return t;
 }
 
-struct translation *translation_refused(struct translation *old, const struct refusal *why)
+// A copy with references of its own.
+static struct xlate_credit *credits_clone(const struct xlate_credit *v, size_t n)
+{
+    struct xlate_credit *copy = n ? xmemdup(v, n * sizeof(*v)) : NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (v[i].kind == CREDIT_RULE)
+            rule_ref(v[i].rule);
+        else
+            pipeline_ref(v[i].kind == CREDIT_MAC ? v[i].mac.pipeline : v[i].at.pipeline);
+    }
+    return copy;
+}
+
+struct translation *translation_refused(const struct translation *old, const struct refusal *why)
 {
     struct translation *t = translation_alloc(&old->version.desc, old->slow, old->error);
     put_slow_path(&t->version.desc.actions);
     t->software_refusal = xmemdup(why, sizeof(*why));
-    t->credits = STEAL_PTR(old->credits);
+    t->credits = credits_clone(old->credits, old->n_credits);
     t->n_credits = old->n_credits;
-    old->n_credits = 0;
     return t;
 }
 

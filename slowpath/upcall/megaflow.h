@@ -52,9 +52,9 @@ struct megaflow {
 // sends every packet to a handler instead of carrying out the actions.
 struct translation *translation_new(const struct flow_desc *identity, struct xlate_out *out,
                                     bool slow_path);
-// The same translation with the slow path in place of its actions, because the software tier
-// refused them. Takes credits out of `t`, which the caller unrefs.
-struct translation *translation_refused(struct translation *t, const struct refusal *);
+// The same translation with the slow path in place of its actions, because the software tier refused
+// them.
+struct translation *translation_refused(const struct translation *, const struct refusal *);
 static inline struct translation *translation_of(struct place_version *v)
 {
     return (struct translation *)v;

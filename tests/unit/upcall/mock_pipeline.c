@@ -270,6 +270,17 @@ void xlate(const struct xlate_in *in, struct xlate_out *out)
     }
 }
 
+struct rule *rule_ref(struct rule *r)
+{
+    atomic_fetch_add(&((struct mock_rule *)(void *)r)->refs, 1);
+    return r;
+}
+
+struct pipeline *pipeline_ref(struct pipeline *p)
+{
+    return p;
+}
+
 void xlate_out_done(struct xlate_out *out)
 {
     for (size_t i = 0; i < out->n_credits; i++)
