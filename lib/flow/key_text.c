@@ -117,7 +117,7 @@ static void put_frame(const struct view *v)
         str_put(v->out, "encap(");
     }
     if (v->mask->eth_type) {
-        if (v->key->eth_type == htons(ETH_TYPE_NONE))
+        if (v->key->eth_type == htons(ETH_TYPE_NONE) && v->mask->eth_type == UINT16_MAX)
             str_put(v->out, "eth_type(0/0xffff");
         else
             str_printf(v->out, "eth_type(0x%04x", ntohs(v->key->eth_type));

@@ -4,9 +4,10 @@
 // one line out:
 //     match TEXT       the match, read and written again; or "error: …"
 //     random SEED      a random match: as NXM in hexadecimal, as OXM of OpenFlow 1.5, as text
-//     header FIELD     the numbers of a field's headers: name, NXM, OXM, ONF (0 where there is
-//     none)
-#include "tests/unit/flow/flow_test.h"
+//     key TEXT         a datapath key, read and written again; or "error: …"
+//     frame SEED       a random frame in hexadecimal, and all that packet_extract() finds in it as
+//     a match none)
+#include "tests/unit/flow/packet_test.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,14 +91,53 @@ static void do_random(const char *seed, struct str *out)
     match_format(&m, out);
 }
 
-static void do_header(const char *name, struct str *out)
+static void do_key(const char *text, struct str *out)
 {
-    const struct field *f = field_by_name(name, strlen(name));
-    if (!f) {
-        str_put(out, "error: no such field");
-        return;
+    struct flow_key key, mask;
+    AUTO_ERR(err);
+    if (flow_key_parse(text, &key, &mask, &err))
+        str_printf(out, "error: %s", err_text(&err));
+    else
+        flow_key_format(&key, &mask, NULL, NULL, out);
+}
+
+// Everything that a frame of that kind has is matched.
+static void mask_frame(struct match *m)
+{
+    for (unsigned i = FIELD_ETH_SRC; i < FIELD_PIPELINE_FIRST; i++) {
+        const struct field *f = field_by_id((enum field_id)i);
+        if (f->prereq >= PREREQ_TCP && m->value.key.ip_frag & FLOW_FRAG_LATER)
+            continue;
+        if (field_prereq_ok(f, &m->value) && i != FIELD_VLAN_TPID && i != FIELD_VLAN2_TPID)
+            field_mask_all(f, &m->mask);
     }
-    str_printf(out, "%s %08x %08x %08x", f->name, f->nxm.header, f->oxm.header, f->onf.header);
+    if (!m->value.key.vlan[1].tci)
+        m->mask.key.vlan[1].tci = 0;
+    if (!m->value.key.nd_reserved)
+        m->mask.key.nd_reserved = 0;
+    if (!m->value.key.nd_options_type)
+        m->mask.key.nd_options_type = 0;
+    for (unsigned i = 1; i < FLOW_MAX_MPLS; i++) {
+        if (!m->value.key.mpls_lse[i])
+            m->mask.key.mpls_lse[i] = 0;
+    }
+}
+
+static void do_frame(const char *seed, struct str *out)
+{
+    struct match m;
+    random_seed(strtoull(seed, NULL, 0));
+    struct flow_key key = random_key();
+    struct packet *p = packet_compose(&key, 20 + random_below(40));
+
+    memset(&m, 0, sizeof(m));
+    packet_extract(p, &m.value.key);
+    m.value.key.in_port = 0;
+    mask_frame(&m);
+    str_put_hex(out, packet_data(p), p->len);
+    str_putc(out, '\t');
+    match_format(&m, out);
+    packet_free(p);
 }
 
 int main(void)
@@ -105,7 +145,8 @@ int main(void)
     static const struct {
         const char *name;
         void (*run)(const char *, struct str *);
-    } commands[] = {{"match ", do_match}, {"random ", do_random}, {"header ", do_header}};
+    } commands[] = {
+        {"match ", do_match}, {"random ", do_random}, {"key ", do_key}, {"frame ", do_frame}};
     char line[4096];
 
     while (fgets(line, sizeof(line), stdin)) {
