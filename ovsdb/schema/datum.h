@@ -73,8 +73,8 @@ struct ovsdb_error *ovsdb_datum_from_json(const json_t *json, const struct ovsdb
                                           struct ovsdb_datum **ret_datum)
     __attribute__((warn_unused_result));
 
-// The same for a value that stands for a change rather than a state: a difference, or the argument
-// of a condition or mutation. It may have fewer or more elements than the column may.
+// The same for a value that stands for a change rather than a state: a difference. It
+// may have fewer or more elements than the column may.
 struct ovsdb_error *ovsdb_datum_from_json_loose(const json_t *json, const struct ovsdb_type *type,
                                                 struct ovsdb_symtab *symtab,
                                                 struct ovsdb_datum **ret_datum)

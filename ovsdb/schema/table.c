@@ -200,7 +200,7 @@ struct ovsdb_error *ovsdb_table_schema_columns_from_json(const struct ovsdb_tabl
 
         columns[i] = all ? table->columns[i] : name ? ovsdb_table_schema_column(table, name) : NULL;
         if (!columns[i] && name)
-            return ovsdb_error_at(json, OVSDB_E_UNKNOWN_COLUMN, "no column %s in table %s", name,
+            return ovsdb_error_at(json, OVSDB_E_SYNTAX, "no column %s in table %s", name,
                                   table->name);
         if (!columns[i])
             return ovsdb_error_at(json, OVSDB_E_SYNTAX, "expected an array of column names");

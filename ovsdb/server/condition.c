@@ -46,12 +46,16 @@ static struct ovsdb_error *read_arg(const json_t *json, const json_t *arg,
         // An optional number is compared with a number, never with nothing.
         struct ovsdb_type one = *type;
         one.n_min = 1;
-        ovsdb_base_type_init(&one.key, type->key.type);
         return ovsdb_datum_from_json(arg, &one, symtab, &clause->arg);
     }
-    if (clause->function == OVSDB_F_INCLUDES || clause->function == OVSDB_F_EXCLUDES)
-        return ovsdb_datum_from_json_loose(arg, type, symtab, &clause->arg);
-    return ovsdb_datum_from_json(arg, type, symtab, &clause->arg);
+    struct ovsdb_type some = *type;
+    if (!ovsdb_type_is_scalar(type)) { // with a scalar these mean "==" and "!="
+        if (clause->function == OVSDB_F_INCLUDES || clause->function == OVSDB_F_EXCLUDES)
+            some.n_min = 0;
+        if (clause->function == OVSDB_F_EXCLUDES)
+            some.n_max = OVSDB_UNLIMITED;
+    }
+    return ovsdb_datum_from_json(arg, &some, symtab, &clause->arg);
 }
 
 static struct ovsdb_error *read_clause(const struct ovsdb_table_schema *table, const json_t *json,

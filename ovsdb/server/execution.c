@@ -40,8 +40,8 @@ static struct ovsdb_table *parse_table(struct run *run, struct ovsdb_parser *par
         return NULL;
     struct ovsdb_table *table = ovsdb_db_table(run->db, json_string_value(name));
     if (!table)
-        ovsdb_parser_fail(parser, ovsdb_error_at(parser->json, OVSDB_E_UNKNOWN_TABLE,
-                                                 "no table named %s", json_string_value(name)));
+        ovsdb_parser_fail(parser, ovsdb_error_at(parser->json, OVSDB_E_SYNTAX, "no table named %s",
+                                                 json_string_value(name)));
     return table;
 }
 

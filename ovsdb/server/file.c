@@ -113,7 +113,37 @@ struct ovsdb_error *ovsdb_file_apply(struct ovsdb_txn *txn, const json_t *record
     return NULL;
 }
 
-static json_t *row_to_record(const struct ovsdb_change_row *row)
+// Whether every reader of the field understands this column's difference. Some check it as if it
+// were a value, and some take it for the value itself where the old one was a default other than
+// nothing.
+static bool diff_is_safe(const struct ovsdb_change_row *row, const struct ovsdb_column *column)
+{
+    const struct ovsdb_type *type = &column->type;
+    const struct ovsdb_datum *old = row->old->columns[column->index];
+
+    if (!ovsdb_type_is_composite(type) || !column->persistent || !ovsdb_change_row_has(row, column))
+        return true;
+    if (type->n_min && ovsdb_datum_is_default(old, type))
+        return false;
+    if (type->n_max == OVSDB_UNLIMITED)
+        return true;
+    OVSDB_DATUM_AUTO diff = ovsdb_datum_diff(old, row->new->columns[column->index], type);
+    return diff->n <= type->n_max;
+}
+
+static bool diffs_are_safe(const struct ovsdb_change *change)
+{
+    for (unsigned i = 0; i < change->n_rows; i++) {
+        const struct ovsdb_change_row *row = &change->rows[i];
+
+        for (unsigned j = 0; row->old && row->new &&j < row->table->n_columns; j++)
+            if (!diff_is_safe(row, row->table->columns[j]))
+                return false;
+    }
+    return true;
+}
+
+static json_t *row_to_record(const struct ovsdb_change_row *row, bool as_diff)
 {
     json_t *json;
 
@@ -126,8 +156,9 @@ static json_t *row_to_record(const struct ovsdb_change_row *row)
         if (!column->persistent || !ovsdb_change_row_has(row, column))
             continue;
         struct ovsdb_datum *datum =
-            row->old ? ovsdb_datum_diff(row->old->columns[i], row->new->columns[i], &column->type)
-                     : ovsdb_datum_ref(row->new->columns[i]);
+            row->old && as_diff
+                ? ovsdb_datum_diff(row->old->columns[i], row->new->columns[i], &column->type)
+                : ovsdb_datum_ref(row->new->columns[i]);
         json_object_set_new_nocheck(json, column->name, ovsdb_datum_to_json(datum));
         ovsdb_datum_unref(datum);
     }
@@ -164,12 +195,12 @@ static void record_row(json_t *record, const struct ovsdb_table_schema *table,
 
 json_t *ovsdb_file_record(const struct ovsdb_change *change, const char *comment)
 {
-    json_t *record = new_record(comment, true);
-    bool any = false;
+    bool diff = diffs_are_safe(change), any = false;
+    json_t *record = new_record(comment, diff);
 
     for (unsigned i = 0; i < change->n_rows; i++) {
         const struct ovsdb_change_row *row = &change->rows[i];
-        json_t *json = row_to_record(row);
+        json_t *json = row_to_record(row, diff);
 
         if (!json)
             continue;
@@ -219,7 +250,7 @@ static json_t *snapshot_record(const struct ovsdb_db *db)
             struct ovsdb_change_row change = {
                 .table = row->table->schema, .uuid = row->uuid, .new = row->tuple};
 
-            record_row(record, change.table, &row->uuid, row_to_record(&change));
+            record_row(record, change.table, &row->uuid, row_to_record(&change, false));
         }
     }
     return record;

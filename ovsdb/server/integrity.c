@@ -19,6 +19,7 @@
 struct gc {
     struct ovsdb_txn *txn;
     struct ovsdb_txn_row *queue; // rows that may have lost their last reference
+    bool cleaned;                // the last walk removed weak references
 };
 
 static void gc_queue(struct gc *gc, struct ovsdb_txn_row *txn_row)
@@ -196,6 +197,7 @@ static struct ovsdb_error *clean_column(struct gc *gc, struct ovsdb_row *row,
     }
     if (column->has_strong_refs)
         error = adjust_datum(gc, row, column, old, new, -1);
+    gc->cleaned = true;
     ovsdb_txn_set(gc->txn, row, column, new);
     return error;
 }
@@ -221,6 +223,7 @@ static struct ovsdb_error *clean_weak_refs(struct gc *gc)
 {
     struct ovsdb_txn_row *txn_row;
 
+    gc->cleaned = false;
     DL_FOREACH (gc->txn->rows, txn_row) { // rows touched on the way are appended, and visited too
         struct ovsdb_row *row = txn_row->row;
         const struct ovsdb_table_schema *schema = row->table->schema;
@@ -244,6 +247,20 @@ static struct ovsdb_error *clean_weak_refs(struct gc *gc)
     return NULL;
 }
 
+// No row may be deleted that another one holds.
+static struct ovsdb_error *check_deleted(const struct ovsdb_txn *txn)
+{
+    const struct ovsdb_txn_row *txn_row;
+
+    DL_FOREACH (txn->rows, txn_row)
+        if (txn_row->deleted && txn_row->row->n_refs)
+            return ovsdb_error(OVSDB_E_INTEGRITY,
+                               "cannot delete %s row %s because of %u remaining reference(s)",
+                               txn_row->row->table->schema->name,
+                               OVSDB_UUID_STR(&txn_row->row->uuid), txn_row->row->n_refs);
+    return NULL;
+}
+
 static struct ovsdb_error *check_references(struct ovsdb_txn *txn)
 {
     struct gc gc = {.txn = txn};
@@ -258,21 +275,16 @@ static struct ovsdb_error *check_references(struct ovsdb_txn *txn)
             return error;
         gc_queue(&gc, txn_row);
     }
+    error = collect(&gc);
+    if (!error)
+        error = check_deleted(txn);
     do {
-        error = collect(&gc);
         if (!error)
             error = clean_weak_refs(&gc);
-    } while (!error && gc.queue);
-    if (error)
-        return error;
-
-    DL_FOREACH (txn->rows, txn_row)
-        if (txn_row->deleted && txn_row->row->n_refs)
-            return ovsdb_error(OVSDB_E_INTEGRITY,
-                               "cannot delete %s row %s because of %u remaining reference(s)",
-                               txn_row->row->table->schema->name,
-                               OVSDB_UUID_STR(&txn_row->row->uuid), txn_row->row->n_refs);
-    return NULL;
+        if (!error)
+            error = collect(&gc);
+    } while (!error && gc.cleaned);
+    return error;
 }
 
 static struct ovsdb_error *check_max_rows(const struct ovsdb_txn *txn)

@@ -116,7 +116,7 @@ static struct ovsdb_error *read_table(struct ovsdb_monitor *monitor, const char 
     struct ovsdb_error *error = NULL;
 
     if (!schema)
-        return ovsdb_error(OVSDB_E_UNKNOWN_TABLE, "no table named %s", name);
+        return ovsdb_error(OVSDB_E_SYNTAX, "no table named %s", name);
 
     struct ovsdb_monitor_table *table = &monitor->tables[schema->index];
     table->schema = schema;
@@ -362,7 +362,7 @@ struct ovsdb_error *ovsdb_monitor_change_conditions(struct ovsdb_monitor *monito
         const struct ovsdb_table_schema *schema = ovsdb_schema_table(monitor->db->schema, name);
 
         if (!schema || !monitor->tables[schema->index].schema) {
-            error = ovsdb_error(OVSDB_E_UNKNOWN_TABLE, "no table %s in this monitor", name);
+            error = ovsdb_error(OVSDB_E_SYNTAX, "no table %s in this monitor", name);
             break;
         }
         fresh[schema->index] = monitor->tables[schema->index];

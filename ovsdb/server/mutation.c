@@ -48,14 +48,16 @@ static struct ovsdb_error *read_elements(const json_t *json, struct ovsdb_symtab
 
     if (ovsdb_type_is_scalar(type))
         return type_mismatch(json, mutation);
-    loose.n_max = OVSDB_UNLIMITED;
+    loose.n_min = 0;
+    if (mutation->mutator == OVSDB_M_DELETE)
+        loose.n_max = OVSDB_UNLIMITED;
     if (ovsdb_type_is_map(type) && mutation->mutator == OVSDB_M_DELETE) {
         const char *tag = json_string_value(json_array_get(arg, 0));
 
         if (!tag || strcmp(tag, "map")) // keys whose pairs go, whatever their values
             ovsdb_base_type_init(&loose.value, OVSDB_VOID);
     }
-    return ovsdb_datum_from_json_loose(arg, &loose, symtab, &mutation->arg);
+    return ovsdb_datum_from_json(arg, &loose, symtab, &mutation->arg);
 }
 
 static struct ovsdb_error *read_mutation(const struct ovsdb_table_schema *table, const json_t *json,

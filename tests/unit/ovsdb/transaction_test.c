@@ -242,7 +242,7 @@ static void test_other_operations(void **state)
     expect_error(db, "{}", "syntax error");
     expect_error(db, "{'op':'comment'}", "syntax error");
     expect_error(db, "{'op':'comment','comment':'c','more':1}", "syntax error");
-    expect_error(db, "{'op':'select','table':'nope','where':[]}", "unknown table");
+    expect_error(db, "{'op':'select','table':'nope','where':[]}", "syntax error");
     expect_error(db, "{'op':'select','table':'n'}", "syntax error");
     expect_error(db, "{'op':'insert','table':'n','row':{'nope':1}}", "unknown column");
     expect_error(db, "{'op':'insert','table':'n','row':{'number':'x'}}", "syntax error");
