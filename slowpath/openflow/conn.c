@@ -66,6 +66,14 @@ void conn_send(struct of_conn *c, const void *data, size_t n)
         stream_write(c->stream, data, n);
 }
 
+static void job_end(struct of_job *job)
+{
+    struct of_conn *c = job->conn;
+    DL_DELETE(c->jobs, job);
+    c->n_jobs--;
+    job->free(job);
+}
+
 // --- Requests ---
 
 static void error_reply(struct of_conn *c, enum of_error e, const struct ofp_header *h,
@@ -237,14 +245,14 @@ static void conn_input(struct of_conn *c)
     if (!c->closing)
         out_flush(c);
     if (c->eof && !c->continuing)
-        conn_close(c, "closed by the peer");
+        conn_close(c, NULL);
 }
 
 static void conn_continue(void *arg)
 {
     struct of_conn *c = arg;
     c->continuing = false;
-    if (!c->closing && stream_available(c->stream))
+    if (!c->closing && (c->eof || stream_available(c->stream)))
         conn_input(c);
 }
 
@@ -278,24 +286,20 @@ static void on_drained(struct stream *s, void *arg)
 static void on_closed(struct stream *s, const struct err *err, void *arg)
 {
     struct of_conn *c = arg;
-    if (err_is_set(err) || c->closing || c->blocked) {
-        conn_close(c, err_is_set(err) ? err_text(err) : "closed by the peer");
+    if (c->closing)
         return;
-    }
-    c->eof = true; // what it sent before still counts
-    if (!c->continuing)
+    // What it sent before still counts; what it asked for, nobody reads.
+    c->eof = true;
+    c->why = xstrdup(err_is_set(err) ? err_text(err) : "closed by the peer");
+    while (c->jobs)
+        job_end(c->jobs);
+    if (c->blocked)
+        unblock(c);
+    if (!c->closing && !c->continuing)
         conn_input(c);
 }
 
 // --- Jobs ---
-
-static void job_end(struct of_job *job)
-{
-    struct of_conn *c = job->conn;
-    DL_DELETE(c->jobs, job);
-    c->n_jobs--;
-    job->free(job);
-}
 
 static bool has_runnable(const struct of_conn *c)
 {
@@ -343,6 +347,10 @@ static void conn_jobs_run(void *arg)
 
 void conn_start_job(struct of_conn *c, struct of_job *job)
 {
+    if (c->eof) {
+        job->free(job);
+        return;
+    }
     job->conn = c;
     DL_APPEND(c->jobs, job);
     if (++c->n_jobs >= JOBS_MAX)
@@ -429,12 +437,15 @@ static void conn_end(void *arg)
 
 void conn_close(struct of_conn *c, const char *why)
 {
+    static struct log_limit limit = LOG_LIMIT(10, 5);
     if (c->closing)
         return;
     c->closing = true;
-    c->why = why ? xstrdup(why) : NULL;
-    if (why)
-        log_info("%s: closing: %s", c->stream ? stream_name(c->stream) : "controller", why);
+    if (why && !c->why)
+        c->why = xstrdup(why);
+    if (c->why && (c->controller || !c->eof))
+        log_info_rl(&limit, "%s: closing: %s", c->stream ? stream_name(c->stream) : "controller",
+                    c->why);
     loop_timer_cancel(c->probe_timer);
     if (c->stream)
         stream_pause(c->stream, true);

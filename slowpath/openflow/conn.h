@@ -74,7 +74,7 @@ void conn_close(struct of_conn *,
 void conn_send(struct of_conn *, const void *, size_t);
 bool conn_wants(const struct of_conn *, enum of_async, uint8_t reason);
 void conn_set_probe(struct of_conn *, int64_t ns);
-void conn_start_job(struct of_conn *, struct of_job *);
+void conn_start_job(struct of_conn *, struct of_job *); // owns the job, and may free it at once
 void of_job_wake(struct of_job *);
 void token_bucket_init(struct token_bucket *, uint32_t rate, uint32_t burst);
 bool token_bucket_take(struct token_bucket *);

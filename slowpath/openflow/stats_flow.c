@@ -276,10 +276,10 @@ static enum of_error start(struct of_conn *c, const struct of_msg *m, bool aggre
     j->request = *m;
     j->request.header = &j->header;
     j->job.waiting = true;
-    j->wait = xmalloc(sizeof(*j->wait));
-    j->wait->job = j;
+    struct wait *wait = j->wait = xmalloc(sizeof(*wait));
+    wait->job = j;
     conn_start_job(c, &j->job);
-    pipeline_refresh(c->mgr->pipeline, refreshed, j->wait);
+    pipeline_refresh(c->mgr->pipeline, refreshed, wait);
     return OF_OK;
 }
 

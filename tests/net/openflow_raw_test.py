@@ -35,6 +35,11 @@ def flow_mod13(match=b'', instructions=b'', command=0, table=0, **given):
     return head + body + bytes(-len(body) % 8) + instructions
 
 
+# The body of a request for all flows.
+ALL_FLOWS = (struct.pack('>HHIB3xIIIQQ', 1, 0, 0, 0xff, 0xffffffff, 0xffffffff, 0, 0, 0) +
+             struct.pack('>HHI', 1, 4, 0))
+
+
 def test_wrong_messages(bridge):
     for version in (OF10, OF13):
         c = bridge.connect(version)
@@ -195,6 +200,14 @@ def test_what_was_sent_before_closing_counts(bridge):
                     for i in range(count)))
     c.close()
     wait_for(lambda: f'flow_count={count}' in bridge.ofctl('dump-aggregate', '@'), 'all flows')
+    # Behind a dump that nobody reads, and a barrier that waits for it, too.
+    c = bridge.connect(OF13)
+    c.send(message(OF13, of.STATS_REQUEST[OF13], ALL_FLOWS) + message(OF13, of.BARRIER_REQUEST[OF13]) +
+           message(OF13, of.FLOW_MOD, flow_mod13(table=8)) * 100 +
+           message(OF13, of.STATS_REQUEST[OF13], ALL_FLOWS) + message(OF13, of.BARRIER_REQUEST[OF13]) +
+           message(OF13, of.FLOW_MOD, flow_mod13(table=9)) * 100)
+    c.close()
+    wait_for(lambda: f'flow_count={count + 2}' in bridge.ofctl('dump-aggregate', '@'), 'the last flows')
 
 
 def test_a_long_dump_delays_nobody(bridge):
@@ -202,8 +215,7 @@ def test_a_long_dump_delays_nobody(bridge):
     count = 300000
     bridge.do(f'fill {count}')
     c, other = bridge.connect(OF13), bridge.connect(OF10)
-    request = struct.pack('>HHIB3xIIIQQ', 1, 0, 0, 0xff, 0xffffffff, 0xffffffff, 0, 0, 0) + struct.pack('>HHI', 1, 4, 0)
-    c.send(message(OF13, of.STATS_REQUEST[OF13], request, xid=9))
+    c.send(message(OF13, of.STATS_REQUEST[OF13], ALL_FLOWS, xid=9))
     c.send(message(OF13, of.BARRIER_REQUEST[OF13], xid=10))
     flows, worst, parts, more, last = 0, 0, 0, True, time.monotonic()
     while more:
@@ -237,9 +249,8 @@ def test_a_long_dump_delays_nobody(bridge):
 def test_a_client_that_does_not_read(bridge):
     bridge.do('fill 200000')
     slow, other = bridge.connect(OF13), bridge.connect(OF13)
-    request = struct.pack('>HHIB3xIIIQQ', 1, 0, 0, 0xff, 0xffffffff, 0xffffffff, 0, 0, 0) + struct.pack('>HHI', 1, 4, 0)
     for _ in range(20):
-        slow.send(message(OF13, of.STATS_REQUEST[OF13], request))
+        slow.send(message(OF13, of.STATS_REQUEST[OF13], ALL_FLOWS))
     for _ in range(20):
         assert other.barrier() == []
     with open(f'/proc/{bridge.process.pid}/statm') as file:
