@@ -201,9 +201,11 @@ static void decide(struct placement *p, const struct flow_desc *desc, struct dec
 static void follow(struct placement *p, struct place_version *v, const struct decision *d,
                    bool changed, int64_t now)
 {
-    if (changed)
-        why_clear(p);
     bool present = p->hw.have || p->hw.busy || p->hw.want;
+    if (changed && d->tier)
+        why_clear(p);
+    else if (changed)
+        p->why.attempts = 0; // "since" stays, if it turns out to be the same reason again
     if (!d->tier) {
         why_set(p, d->refuser, &d->why, now);
         copy_want(p, NULL, NULL);
