@@ -231,10 +231,14 @@ static void software_done(struct offload *o, struct place_change *c, struct tier
                           const struct decision *d, int64_t now)
 {
     struct placement *p = c->placement;
+    struct tier_report *count = &o->software_count;
+    ++*(op->type == TIER_INSTALL  ? &count->installed
+        : op->type == TIER_MODIFY ? &count->modified
+                                  : &count->removed);
     bool gone = op->type == TIER_REMOVE || (op->type == TIER_MODIFY && !op->counters_continue);
     if (gone) {
         copy_count_read(&p->sw.count, &op->last, now);
-        final_errors_add(&o->software_count.finals, op);
+        final_errors_add(&count->finals, op);
     }
     if (p->version) // what was counted so far is the old version's
         finals_add(p, p->version, &p->sw.count, false);
@@ -293,6 +297,10 @@ static int apply_some(struct offload *o, struct tier_channel *ch, struct place_c
     for (size_t i = 0; i < n; i++) {
         if (!ops[i].error)
             software_done(o, &v[i], &ops[i], &decisions[i], now);
+        else if (ops[i].refusal.stage != REFUSAL_NONE)
+            o->software_count.refused++;
+        else
+            o->software_count.failed++;
         if (!first)
             first = v[i].error;
     }

@@ -106,7 +106,7 @@ struct offload {
     struct cds_list_head owners;    // to wake
     struct refusal_entry *refusals; // uthash
     unsigned n_refusals;
-    struct tier_report software_count; // errors of finals
+    struct tier_report software_count; // operations, errors of finals
     _Atomic uint64_t software_packets, software_bytes, software_copies;
     struct offload *next_left; // of those that a hung thread keeps alive
 };

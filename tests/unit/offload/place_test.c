@@ -430,6 +430,8 @@ static void test_bound_is_told(void **state)
     uint64_t credited = tflow_finish(&h, f);
     struct tier_report r[2];
     offload_report(h.offload, report_sum, r);
+    assert_int_equal(r[0].installed, 1);
+    assert_int_equal(r[0].removed, 1);
     assert_int_equal(r[0].finals.bounded, 1);
     assert_int_equal(r[1].finals.bounded, 1);
     assert_int_equal(credited + h.hw[0]->short_total + h.sw->short_total, 40);
