@@ -2,6 +2,7 @@
 """Frames, and sockets that send and receive them inside a namespace while the test stays where it is."""
 
 import ctypes
+import errno
 import os
 import socket
 import struct
@@ -95,6 +96,11 @@ class Wire:
                 frame, control, _, address = self.socket.recvmsg(65536, 256)
             except (TimeoutError, BlockingIOError):
                 return None
+            except OSError as error:
+                # Said once when the device goes down; what came before it can still be read.
+                if error.errno != errno.ENETDOWN:
+                    raise
+                continue
             if address[2] == PACKET_OUTGOING:
                 continue
             for level, kind, data in control:

@@ -12,6 +12,7 @@
 
 import json
 import os
+import subprocess
 
 import netns
 from wait import wait_until
@@ -37,15 +38,32 @@ class Nic:
     def __init__(self, net, vfs=3, **parameters):
         self.net = net
         self.vfs = vfs
-        self.hosts = []
+        self.hosts = {}
+        self.undo = []  # what clean() calls
+        self.blocks = False  # there are clsact qdiscs
+        # tc repeats a request for which a module had to be loaded under rtnl, and tests of locking want it without.
+        netns.run('modprobe', '-a', 'cls_flower', 'act_gact', 'act_mirred', 'act_vlan')
         netns.run('insmod', os.environ['NICSIM_KO'], f'vfs={vfs}', *[f'{k}={v}' for k, v in parameters.items()])
 
     def close(self):
-        for wire in list(self.hosts):
+        self.clean()
+        for wire in self.hosts.values():
             wire.close()
-        netns.run('ip', 'link', 'del', 'br0', check=False)
         if os.path.exists('/sys/module/nicsim'):
             netns.run('rmmod', 'nicsim')
+
+    def clean(self):
+        """As it was after up(): no rules, no bridge, no faults, nothing in the hosts' ears."""
+        while self.undo:
+            self.undo.pop()()
+        if os.path.exists(KNOBS):
+            for name, value in (('hang_inserts', 0), ('insert_delay_us', 0), ('fail_inserts', 0), ('capacity', 65536),
+                                ('cache_age_ms', 0)):
+                self.knob(name, value)
+        if self.blocks and os.path.exists(KNOBS):
+            batch('tc', lines=[f'qdisc {do} dev {device} clsact' for device in self.devices() for do in ('del', 'add')])
+        for wire in self.hosts.values():
+            wire.drain(0)
 
     def mode(self, mode, **options):
         return netns.run('devlink', 'dev', 'eswitch', 'set', DEVLINK, 'mode', mode, **options)
@@ -61,16 +79,33 @@ class Nic:
         batch('ip', '-n', space.name, lines=[f'addr add 10.0.0.{number}/24 dev {device}', f'link set {device} up'])
         wire = frames.Wire(space.name, device)
         wire.space, wire.device, wire.mac, wire.address = space, device, space.mac(device), f'10.0.0.{number}'
-        self.hosts.append(wire)
+        self.hosts[label] = wire
         return wire
 
     def connect(self, labels):
         """The hosts of "h0 h1 wire". Everyone knows everyone, so that no ARP is among the frames that are counted."""
         hosts = [self.host(label) for label in labels.split()]
+        self.make_known(hosts)
+        return hosts
+
+    def make_known(self, hosts):
         for a in hosts:
             batch('ip', '-n', a.space.name, lines=[f'neigh replace {b.address} lladdr {b.mac} dev {a.device}'
                                                    for b in hosts if b is not a])
-        return hosts
+
+    def get(self, labels):
+        return [self.hosts[label] for label in labels.split()]
+
+    def vlan_device(self, host, vid, address):
+        """A VLAN device "vVID" of a host, with an address, until clean()."""
+        batch('ip', '-n', host.space.name, lines=[f'link add link {host.device} name v{vid} type vlan id {vid}',
+                                                  f'addr add {address} dev v{vid}', f'link set v{vid} up'])
+        self.undo.append(lambda: host.space.run('ip', 'link', 'del', f'v{vid}'))
+
+    def address(self, host, address):
+        """Another address of a host, until clean()."""
+        host.space.run('ip', 'addr', 'add', address, 'dev', host.device, 'nodad')
+        self.undo.append(lambda: host.space.run('ip', 'addr', 'del', address, 'dev', host.device))
 
     def up(self):
         """Switchdev mode, all of the root namespace's side up and silent, with ingress blocks."""
@@ -78,6 +113,7 @@ class Nic:
         self.devices_up()
         batch('tc', lines=[f'qdisc add dev {device} clsact' for device in self.devices()])
         netns.run('ethtool', '-K', 'nic0', 'hw-tc-offload', 'on')
+        self.blocks = True
         return self
 
     def devices_up(self):
@@ -93,6 +129,7 @@ class Nic:
         netns.run('ip', 'link', 'add', 'br0', 'type', 'bridge', 'mcast_snooping', '0')
         netns.run('sysctl', '-qw', 'net.ipv6.conf.br0.disable_ipv6=1')
         batch('ip', lines=[f'link set {device} master br0' for device in self.devices()] + ['link set br0 up'])
+        self.undo.append(lambda: netns.run('ip', 'link', 'del', 'br0'))
         # Representors have carrier; the uplink only if somebody is at the cable's other end.
         wait_until(lambda: netns.run('bridge', 'link').count('state forwarding') >= self.vfs,
                    what='a forwarding bridge')
@@ -143,3 +180,24 @@ def filters(device):
 
 def packets(device, prio=1):
     return filters(device)[prio][1]
+
+
+def frame(a, b, payload=None, kind=0x0800, tags=()):
+    """From host A to host B; a UDP packet unless PAYLOAD says otherwise."""
+    if payload is None:
+        payload = frames.ipv4('10.0.0.1', '10.0.0.2', 17, frames.udp(1000, 2000, b'x' * 20))
+    return frames.ethernet(b.mac, a.mac, kind, payload, tags)
+
+
+def slow_insert(prio):
+    return subprocess.Popen(['tc', 'filter', 'add', 'dev', 'nic0rep0', 'ingress', 'prio', str(prio), 'protocol', 'ip',
+                             'flower', 'skip_sw', 'action', 'drop'], stderr=subprocess.PIPE, text=True)
+
+
+def hangs(process):
+    """It waits in the driver."""
+    def state():
+        with open(f'/proc/{process.pid}/stack') as file:
+            return 'nicsim' in file.read()
+    wait_until(state, what='an insert inside nicsim')
+    return process.poll() is None
