@@ -65,7 +65,9 @@ enum tier_final {
 struct tier_op {
     enum tier_op_type type;
     const struct flow_desc *desc; // caller's, unchanged until the call returns
-    uint64_t handle; // the tier's own: written by INSTALL, may be rewritten by MODIFY, given back by the caller
+    // The tier's own: written by INSTALL, may be rewritten by MODIFY, given back by the caller. 0 with the REMOVE that follows an
+    // INSTALL which got no answer: the tier finds the flow by UFID, or says -ENOENT.
+    uint64_t handle;
     // Results, filled for every operation:
     int error; // 0 or negative errno; on an error the flow is as it was before
     struct refusal refusal; // for errors of INSTALL and MODIFY

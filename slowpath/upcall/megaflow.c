@@ -184,7 +184,7 @@ static int match(struct cds_lfht_node *node, const void *ufid)
 struct store *store_new(void)
 {
     struct store *s = NEW(struct store);
-    s->table = cds_lfht_new_flavor(1024, 1024, 0, CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING,
+    s->table = cds_lfht_new_flavor(8192, 8192, 0, CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING,
                                    &urcu_memb_flavor, NULL);
     return s;
 }
