@@ -29,7 +29,8 @@ struct listener {
     void *arg;
     struct loop_watch *watch;
     struct loop_timer *pause; // out of descriptors
-    bool *freed;              // set while accept() runs
+    bool accepting;           // accept() runs: freeing waits for its return
+    bool dead;
     unsigned n_accepted;
 
     char *path; // STREAM_UNIX
@@ -60,9 +61,8 @@ static char *accepted_name(struct listener *l, int fd)
 static void on_acceptable(int listen_fd, unsigned events, void *arg)
 {
     struct listener *l = arg;
-    bool freed = false;
-    l->freed = &freed;
-    for (int i = 0; i < ACCEPTS_PER_PASS && !freed; i++) {
+    l->accepting = true;
+    for (int i = 0; i < ACCEPTS_PER_PASS && !l->dead; i++) {
         int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -76,8 +76,9 @@ static void on_acceptable(int listen_fd, unsigned events, void *arg)
         if (!stream_accepted(l->loop, fd, l->kind == STREAM_TLS, name, &s, NULL))
             l->accept(l, s, l->arg);
     }
-    if (!freed)
-        l->freed = NULL;
+    l->accepting = false;
+    if (l->dead)
+        listener_free(l);
 }
 
 // Binds a Unix socket, replacing a file on which nobody listens.
@@ -167,8 +168,10 @@ void listener_free(struct listener *l)
 {
     if (!l)
         return;
-    if (l->freed)
-        *l->freed = true;
+    if (l->accepting) {
+        l->dead = true;
+        return;
+    }
     loop_watch_free(l->watch);
     loop_timer_free(l->pause);
     struct stat st;
