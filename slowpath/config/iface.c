@@ -10,6 +10,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "slowpath/config/switch.h"
+#include "slowpath/softdp/softdp.h"
 
 LOG_MODULE(bridge);
 
@@ -229,6 +230,12 @@ bool iface_stats(struct iface *iface, struct rtnl_link_stats64 *ret)
         rtnl_link_get_index(iface->bridge->sw->rtnl, iface->link.ifindex, &link, NULL) || !link.has_stats)
         return false;
     *ret = link.stats;
+    if (!strcmp(iface->bridge->stack->type, "netdev")) { // frames that the datapath was too slow to take
+        struct softdp_port_stats own;
+
+        if (softdp_port_stats(iface->bridge->stack->dp, iface->dp_port, &own) == 0)
+            ret->rx_dropped += own.rx_dropped;
+    }
     if (iface->kind == CONF_IFACE_INTERNAL) { // what the host received is what the switch sent
         ret->rx_packets = link.stats.tx_packets;
         ret->rx_bytes = link.stats.tx_bytes;

@@ -29,6 +29,8 @@ struct soft_port_ops {
     unsigned (*rx)(struct soft_port *, struct rx_scratch *, struct packet **ret_packets);
     // Sends `n` frames (at most TX_BURST) and frees them; counts those that the device refused. Any thread.
     void (*tx)(struct soft_port *, struct packet **, unsigned n);
+    // Adds to stats.rx_dropped what the kernel dropped before the port saw it. NULL: can't be known. Any thread.
+    void (*count_drops)(struct soft_port *);
 };
 
 struct soft_port {

@@ -22,7 +22,7 @@
 
 COUNTER_DEFINE(softdp_rx_truncated);
 
-#define RX_SOCKET_BUFFER (4 << 20) // bytes; a burst of some thousand small frames
+#define RX_SOCKET_BUFFER (16 << 20) // bytes; a burst of some ten thousand small frames
 
 static int set_option(int fd, int option, int value, const char *what, struct err *err)
 {
@@ -222,9 +222,20 @@ static void packet_tx(struct soft_port *port, struct packet **packets, unsigned 
     port_count_tx(port, frames, bytes, dropped);
 }
 
+// The kernel's count of frames that found the socket's buffer full; reading it resets it.
+static void packet_count_drops(struct soft_port *port)
+{
+    struct tpacket_stats stats;
+    socklen_t size = sizeof stats;
+
+    if (getsockopt(port->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size) == 0)
+        __atomic_fetch_add(&port->stats.rx_dropped, stats.tp_drops, __ATOMIC_RELAXED);
+}
+
 const struct soft_port_ops port_packet_ops = {
     .open = packet_open,
     .close = packet_close,
     .rx = packet_rx,
     .tx = packet_tx,
+    .count_drops = packet_count_drops,
 };

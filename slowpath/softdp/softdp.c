@@ -268,8 +268,10 @@ int softdp_port_stats(struct datapath *dp, dp_port_t number, struct softdp_port_
     int r = -ENOENT;
 
     rcu_enter();
-    const struct soft_port *port = number < SOFT_MAX_PORTS ? rcu_get(s->ports[number]) : NULL;
+    struct soft_port *port = number < SOFT_MAX_PORTS ? rcu_get(s->ports[number]) : NULL;
     if (port) {
+        if (port->ops->count_drops)
+            port->ops->count_drops(port);
         const uint64_t *from = (const uint64_t *)&port->stats;
         uint64_t *to = (uint64_t *)ret;
 
