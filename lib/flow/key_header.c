@@ -452,21 +452,19 @@ void key_vlan_format(be16_t tci, be16_t tci_mask, struct str *out)
 
 void key_mpls_format(const be32_t *lse, const be32_t *mask, struct str *out)
 {
-    uint32_t v = ntohl(lse[0]), m = mask ? ntohl(mask[0]) : UINT32_MAX;
     unsigned n = FLOW_MAX_MPLS;
 
     while (n > 1 && (!mask || !mask[n - 1]))
         n--;
-    for (unsigned i = 0; n > 1 && i < n; i++) {
-        str_printf(out, "%slse%u=%#x", i ? "," : "", i, ntohl(lse[i]));
-        if (mask[i] != UINT32_MAX)
-            str_printf(out, "/%#x", ntohl(mask[i]));
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t v = ntohl(lse[i]), m = mask ? ntohl(mask[i]) : UINT32_MAX;
+        if (i)
+            str_putc(out, ',');
+        if (m == UINT32_MAX)
+            str_printf(out, "label=%u,tc=%u,ttl=%u,bos=%u", v >> 12, v >> 9 & 7, v & 0xff,
+                       v >> 8 & 1);
+        else
+            str_printf(out, "label=%u/0x%x,tc=%u/%x,ttl=%u/0x%x,bos=%u/%x", v >> 12, m >> 12,
+                       v >> 9 & 7, m >> 9 & 7, v & 0xff, m & 0xff, v >> 8 & 1, m >> 8 & 1);
     }
-    if (n > 1)
-        return;
-    if (m == UINT32_MAX)
-        str_printf(out, "label=%u,tc=%u,ttl=%u,bos=%u", v >> 12, v >> 9 & 7, v & 0xff, v >> 8 & 1);
-    else
-        str_printf(out, "label=%u/0x%x,tc=%u/%x,ttl=%u/0x%x,bos=%u/%x", v >> 12, m >> 12,
-                   v >> 9 & 7, m >> 9 & 7, v & 0xff, m & 0xff, v >> 8 & 1, m >> 8 & 1);
 }

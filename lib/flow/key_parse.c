@@ -133,32 +133,29 @@ static int parse_vlan(struct parser *p, char *body)
     return 0;
 }
 
+// A label of the stack begins with each "label=".
 static int parse_mpls(struct parser *p, char *body)
 {
     static const struct bits parts[] = {
         {"label", 0xfffff, 12}, {"tc", 7, 9}, {"ttl", 0xff, 0}, {"bos", 1, 8}};
-    static const struct bits whole[] = {
-        {"lse0", UINT32_MAX, 0}, {"lse1", UINT32_MAX, 0}, {"lse2", UINT32_MAX, 0}};
+    uint32_t value[FLOW_MAX_MPLS] = {0}, mask[FLOW_MAX_MPLS] = {0};
+    unsigned n = 0;
 
-    if (!strncmp(body, "lse", 3)) {
-        for (char *item; (item = take(&body));) {
-            unsigned i = (unsigned)(item[3] - '0');
-            uint32_t value = 0, mask = 0;
-            if (strlen(item) < 5 || i >= FLOW_MAX_MPLS)
-                return bad(p, "mpls", item);
-            int r = parse_bit_parts(p, "mpls", &whole[i], 1, item, &value, &mask);
-            if (r)
-                return r;
-            p->key.mpls_lse[i] = htonl(value);
-            p->mask.mpls_lse[i] = htonl(mask);
-        }
-        return 0;
+    for (char *item; (item = take(&body));) {
+        if (str_starts(item, "label=") || !n)
+            n++;
+        if (n > FLOW_MAX_MPLS)
+            return err_set(p->err, -EINVAL, "more than %u MPLS labels", FLOW_MAX_MPLS);
+        int r =
+            parse_bit_parts(p, "mpls", parts, ARRAY_SIZE(parts), item, &value[n - 1], &mask[n - 1]);
+        if (r)
+            return r;
     }
-    uint32_t value = 0, mask = 0;
-    int r = parse_bit_parts(p, "mpls", parts, ARRAY_SIZE(parts), body, &value, &mask);
-    p->key.mpls_lse[0] = htonl(value);
-    p->mask.mpls_lse[0] = htonl(mask);
-    return r;
+    for (unsigned i = 0; i < FLOW_MAX_MPLS; i++) {
+        p->key.mpls_lse[i] = htonl(value[i]);
+        p->mask.mpls_lse[i] = htonl(mask[i]);
+    }
+    return 0;
 }
 
 static int parse_eth_type(struct parser *p, const char *body)

@@ -46,6 +46,8 @@ static void put_flags(const struct view *v, const char *name, const struct flag_
 
 static void put_l4(const struct view *v, bool is_ipv6)
 {
+    if (v->key->ip_frag & FLOW_FRAG_LATER) // which have none
+        return;
     switch (v->key->ip_proto) {
     case IPPROTO_TCP:
         put(v, "tcp");
@@ -150,6 +152,11 @@ static void exact_mask(const struct flow_key *key, struct flow_key *mask)
     mask->skb_mark = key->skb_mark ? UINT32_MAX : 0;
     mask->nd_reserved = key->nd_reserved ? UINT32_MAX : 0;
     mask->nd_options_type = key->nd_options_type ? UINT8_MAX : 0;
+    bool is_nd = key->tp_src == htons(135) || key->tp_src == htons(136);
+    if (key->eth_type == htons(ETH_P_IPV6) && !is_nd) {
+        memset(&mask->nd_target, 0, sizeof(mask->nd_target));
+        memset(&mask->arp_sha, 0, 2 * sizeof(mask->arp_sha));
+    }
     if (!(key->mpls_lse[1] | key->mpls_lse[2]))
         mask->mpls_lse[1] = mask->mpls_lse[2] = 0;
 }

@@ -52,4 +52,4 @@ int key_part_parse(const struct key_part *, const char *text, struct flow_key *k
 // What the table can't say: tags are parts of a word, labels of an array.
 void key_vlan_format(be16_t tci, be16_t mask, struct str *out); // "vid=5,pcp=0"
 void key_mpls_format(const be32_t *lse, const be32_t *mask,
-                     struct str *out); // "label=5,tc=0,ttl=64,bos=1"
+                     struct str *out); // "label=5,tc=0,ttl=64,bos=1", of each

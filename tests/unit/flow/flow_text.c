@@ -7,6 +7,9 @@
 //     key TEXT         a datapath key, read and written again; or "error: …"
 //     frame SEED       a random frame in hexadecimal, and all that packet_extract() finds in it as
 //     a match none)
+//     wild SEED        likewise, but often with extension headers, cut short or with bytes changed;
+//     what is found in it
+//                      as a datapath key
 #include "tests/unit/flow/packet_test.h"
 
 #include <stdio.h>
@@ -140,13 +143,69 @@ static void do_frame(const char *seed, struct str *out)
     packet_free(p);
 }
 
+// Puts `n` bytes into the frame at `at`.
+static uint8_t *insert(struct packet *p, uint32_t at, uint32_t n)
+{
+    uint8_t *data = packet_push(p, n);
+    memmove(data, data + n, at);
+    memset(data + at, 0, n);
+    return data + at;
+}
+
+// Extension headers between IPv6 and what follows it; some lengths are lies.
+static void add_extensions(struct packet *p)
+{
+    static const uint8_t kinds[] = {0, 43, 44, 51, 60, 59};
+    uint32_t ip = p->l3_ofs;
+
+    for (unsigned n = random_below(4); n > 0; n--) {
+        uint8_t kind = kinds[random_below(sizeof(kinds))];
+        uint32_t units = kind == 44 ? 1 : 1 + random_below(3);
+        uint8_t *h = insert(p, ip + 40, units * 8), *next = packet_data(p) + ip + 6;
+        h[0] = *next;
+        h[1] = (uint8_t)(kind == 51 ? units * 2 - 2 : units - 1);
+        if (kind == 44) // whole, first, later
+            h[1] = 0, h[3] = (uint8_t[]){0, 1, 8}[random_below(3)];
+        else if (!random_below(6))
+            h[1] = (uint8_t)random_u32();
+        *next = kind;
+    }
+}
+
+static void do_wild(const char *seed, struct str *out)
+{
+    uint64_t number = strtoull(seed, NULL, 0);
+    random_seed(number);
+    struct flow_key key = random_key();
+    be32_t low = htonl((uint32_t)number);
+    memset(&key.eth_src, 0, 6); // tells the frames apart
+    memcpy(key.eth_src.b + 2, &low, 4);
+    struct packet *p = packet_compose(&key, 4 + random_below(30));
+
+    if (key.eth_type == htons(0x86dd) && random_below(2))
+        add_extensions(p);
+    if (!random_below(3))
+        p->len = 18 + random_below(p->len - 17);
+    for (unsigned n = random_below(3) ? 0 : 1 + random_below(3); n > 0; n--)
+        packet_data(p)[12 + random_below(p->len - 12)] = (uint8_t)random_u32();
+    memset(&p->md, 0, sizeof(p->md));
+    packet_extract(p, &key);
+    str_put_hex(out, packet_data(p), p->len);
+    str_putc(out, '\t');
+    flow_key_format(&key, NULL, NULL, NULL, out);
+    packet_free(p);
+}
+
 int main(void)
 {
     static const struct {
         const char *name;
         void (*run)(const char *, struct str *);
-    } commands[] = {
-        {"match ", do_match}, {"random ", do_random}, {"key ", do_key}, {"frame ", do_frame}};
+    } commands[] = {{"match ", do_match},
+                    {"random ", do_random},
+                    {"key ", do_key},
+                    {"frame ", do_frame},
+                    {"wild ", do_wild}};
     char line[4096];
 
     while (fgets(line, sizeof(line), stdin)) {

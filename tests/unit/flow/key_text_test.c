@@ -127,6 +127,9 @@ static void known_texts(void **state)
         "recirc_id(0),in_port(1),eth(),eth_type(0x8847),mpls(label=5,tc=0,ttl=64,bos=1)",
         "recirc_id(0),in_port(1),eth(),eth_type(0x8847),mpls(label=5/0xff,tc=0/0,ttl=0/0x0,bos=1/"
         "1)",
+        "recirc_id(0),in_port(1),eth(),eth_type(0x8847),mpls(label=179371,tc=5,ttl=19,bos=0,label="
+        "369524,tc=5,ttl=64,"
+        "bos=0,label=60501,tc=3,ttl=200,bos=1)",
         "recirc_id(0),in_port(1),eth(),eth_type(0/0xffff)",
         "recirc_id(0x5),dp_hash(0x3/0xf),skb_priority(0x3),in_port(1),skb_mark(0x10/"
         "0xf0),ct_state(-new+trk),ct_zone(0x5),"
@@ -193,7 +196,7 @@ static void bad_texts(void **state)
         "ipv4(mtu=3)",
         "vlan(vid=4096)",
         "encap(encap(encap(eth_type(1))))",
-        "mpls(lse3=1)",
+        "mpls(label=1,label=2,label=3,label=4)",
         "mpls(lse=1)",
         "ct_state(+foo)",
         "tunnel(flags(+foo))",
