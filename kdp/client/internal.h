@@ -41,8 +41,10 @@ int kdp_parse(const struct nlmsghdr *, const struct nlk_policy *, size_t n_polic
               struct err *);
 
 // --- key.c: OVS_KEY_ATTR_* ---
-// Puts a nest `type` with the attributes that describe `key`; with `mask`, the values are the mask's in the key's structure.
+// Put a nest `type` with the attributes that describe a key, and those of the mask that goes with it. A key that stands
+// alone has no mask (NULL). What `mask` leaves out must be zero in `key`.
 void kdp_put_key(struct nlk_msg *, uint16_t type, const struct flow_key *key, const struct flow_key *mask);
+void kdp_put_mask(struct nlk_msg *, uint16_t type, const struct flow_key *key, const struct flow_key *mask);
 // Only what the frame itself doesn't tell: ports, marks, conntrack.
 void kdp_put_metadata(struct nlk_msg *, uint16_t type, const struct flow_key *key);
 // Decodes a key or a mask. -EPROTO with a sentence; -EOPNOTSUPP: it has an attribute that this switch never emits.

@@ -137,8 +137,7 @@ bool kdp_header_applies(const struct kdp_header *h, const struct flow_key *key)
     case PREREQ_ICMPV6:
         return carries(key, htons(ETH_P_IPV6), IPPROTO_ICMPV6);
     case PREREQ_ND:
-        return carries(key, htons(ETH_P_IPV6), IPPROTO_ICMPV6) && (key->tp_src == htons(135) || key->tp_src == htons(136)) &&
-               key->tp_dst == 0;
+        return carries(key, htons(ETH_P_IPV6), IPPROTO_ICMPV6) && (key->tp_src == htons(135) || key->tp_src == htons(136));
     default:
         return false;
     }
@@ -173,59 +172,102 @@ void kdp_put_metadata(struct nlk_msg *m, uint16_t type, const struct flow_key *k
     nlk_nest_end(m, nest);
 }
 
-// `values` is the key itself or its mask.
-static void put_headers(struct nlk_msg *m, const struct flow_key *key, const struct flow_key *values, bool is_mask)
+// A key, or with `is_mask` the mask that goes with it. Which attributes there are is the key's matter, but that the kernel
+// wants transport masks only where the protocol is matched (match_validate()), and metadata only in pairs: what the mask has,
+// the key needs too, zero or not.
+struct put {
+    struct nlk_msg *m;
+    const struct flow_key *key, *mask; // mask NULL: of a key alone
+    bool is_mask;
+};
+
+static const struct flow_key *values_of(const struct put *p)
+{
+    return p->is_mask ? p->mask : p->key;
+}
+
+static bool may_mask(const struct kdp_header *h, const struct flow_key *mask)
+{
+    switch (h->prereq) {
+    case PREREQ_TCP:
+    case PREREQ_UDP:
+    case PREREQ_SCTP:
+    case PREREQ_ICMPV4:
+    case PREREQ_ICMPV6:
+        return mask->ip_proto == 0xff;
+    case PREREQ_ND:
+        return mask->ip_proto == 0xff && mask->tp_src == htons(0xff);
+    default:
+        return true;
+    }
+}
+
+static void put_headers(const struct put *p)
 {
     uint8_t data[sizeof(struct ovs_key_ipv6)];
 
     for (size_t i = 0; i < kdp_n_headers; i++) {
         const struct kdp_header *h = &kdp_headers[i];
+        uint8_t ip_frag = values_of(p)->ip_frag;
         int frag = frag_offset(h->attr);
 
-        if (h->attr == OVS_KEY_ATTR_ETHERNET || !kdp_header_applies(h, key))
+        if (h->attr == OVS_KEY_ATTR_ETHERNET || !kdp_header_applies(h, p->key) || (p->is_mask && !may_mask(h, p->mask)))
             continue;
-        kdp_header_fill(h, values, data);
+        kdp_header_fill(h, values_of(p), data);
         if (frag >= 0)
-            data[frag] = is_mask ? (values->ip_frag ? 0xff : 0) : frag_to_abi(values->ip_frag);
-        nlk_put(m, h->attr, data, h->size);
+            data[frag] = p->is_mask ? (ip_frag ? 0xff : 0) : frag_to_abi(ip_frag);
+        nlk_put(p->m, h->attr, data, h->size);
     }
 }
 
 // What follows the Ethernet header: tags, each enclosing the rest, then the type and the headers.
-static void put_payload(struct nlk_msg *m, const struct flow_key *key, const struct flow_key *values, bool is_mask, unsigned tag)
+static void put_payload(const struct put *p, unsigned tag)
 {
-    if (tag < FLOW_MAX_VLANS && key->vlan[tag].tci & htons(VLAN_PRESENT)) {
-        nlk_put(m, OVS_KEY_ATTR_ETHERTYPE, &values->vlan[tag].tpid, sizeof(be16_t));
-        nlk_put(m, OVS_KEY_ATTR_VLAN, &values->vlan[tag].tci, sizeof(be16_t));
-        size_t nest = nlk_nest_start(m, OVS_KEY_ATTR_ENCAP);
-        put_payload(m, key, values, is_mask, tag + 1);
-        nlk_nest_end(m, nest);
+    const struct flow_key *values = values_of(p);
+
+    if (tag < FLOW_MAX_VLANS && p->key->vlan[tag].tci & htons(VLAN_PRESENT)) {
+        be16_t tpid = p->is_mask ? 0xffff : values->vlan[tag].tpid; // the kernel wants it exact
+        nlk_put(p->m, OVS_KEY_ATTR_ETHERTYPE, &tpid, sizeof tpid);
+        nlk_put(p->m, OVS_KEY_ATTR_VLAN, &values->vlan[tag].tci, sizeof(be16_t));
+        size_t nest = nlk_nest_start(p->m, OVS_KEY_ATTR_ENCAP);
+        put_payload(p, tag + 1);
+        nlk_nest_end(p->m, nest);
         return;
     }
     // An 802.3 frame has no type; its key says so by leaving the attribute out, its mask by having it.
-    if (is_mask || key->eth_type != htons(ETH_P_802_2_FRAME))
-        nlk_put(m, OVS_KEY_ATTR_ETHERTYPE, &values->eth_type, sizeof(be16_t));
-    put_headers(m, key, values, is_mask);
+    if (p->is_mask || p->key->eth_type != htons(ETH_P_802_2_FRAME))
+        nlk_put(p->m, OVS_KEY_ATTR_ETHERTYPE, &values->eth_type, sizeof(be16_t));
+    put_headers(p);
+}
+
+static void put_all(const struct put *p, uint16_t type)
+{
+    const struct flow_key *values = values_of(p), *mask = p->mask ? p->mask : p->key;
+    size_t nest = nlk_nest_start(p->m, type);
+    uint8_t ethernet[sizeof(struct ovs_key_ethernet)];
+
+    for (size_t i = 0; i < ARRAY_SIZE(metadata); i++) {
+        size_t offset = metadata[i].offset;
+
+        if (metadata[i].attr == OVS_KEY_ATTR_IN_PORT || !all_zero((const char *)mask + offset, metadata[i].size))
+            nlk_put(p->m, metadata[i].attr, (const char *)values + offset, metadata[i].size);
+    }
+    if (mask->ct_state)
+        nlk_put_u32(p->m, OVS_KEY_ATTR_CT_STATE, values->ct_state);
+    kdp_header_fill(&kdp_headers[0], values, ethernet);
+    nlk_put(p->m, OVS_KEY_ATTR_ETHERNET, ethernet, sizeof ethernet);
+    put_payload(p, 0);
+    nlk_nest_end(p->m, nest);
 }
 
 void kdp_put_key(struct nlk_msg *m, uint16_t type, const struct flow_key *key, const struct flow_key *mask)
 {
-    const struct flow_key *values = mask ? mask : key;
-    size_t nest = nlk_nest_start(m, type);
-    uint8_t ethernet[sizeof(struct ovs_key_ethernet)];
+    put_all(&(struct put){m, key, mask, false}, type);
+}
 
-    for (size_t i = 0; i < ARRAY_SIZE(metadata); i++) {
-        const void *value = (const char *)values + metadata[i].offset;
-
-        if (metadata[i].attr == OVS_KEY_ATTR_IN_PORT || !all_zero(value, metadata[i].size))
-            nlk_put(m, metadata[i].attr, value, metadata[i].size);
-    }
-    if (values->ct_state)
-        nlk_put_u32(m, OVS_KEY_ATTR_CT_STATE, values->ct_state);
-    kdp_header_fill(&kdp_headers[0], values, ethernet);
-    nlk_put(m, OVS_KEY_ATTR_ETHERNET, ethernet, sizeof ethernet);
-    put_payload(m, key, values, mask, 0);
-    nlk_nest_end(m, nest);
+void kdp_put_mask(struct nlk_msg *m, uint16_t type, const struct flow_key *key, const struct flow_key *mask)
+{
+    put_all(&(struct put){m, key, mask, true}, type);
 }
 
 // --- Getting ---

@@ -13,7 +13,10 @@
 // that are too wide.
 #include <string.h>
 
+#include "lib/base/log.h"
 #include "slowpath/upcall/private.h"
+
+LOG_MODULE(upcall);
 
 static void key_mask(struct flow_key *ret, const struct flow_key *key, const struct flow_key *mask)
 {
@@ -66,6 +69,9 @@ static void install_slow(struct backer *b, struct tier_channel *ch, struct birth
     birth->refused = true;
     if (!c.error)
         return;
+    static struct log_limit rl = LOG_LIMIT(1, 5);
+    log_warn_rl(&rl, "%s does not take a megaflow, whose packets are therefore handled one by one: %s",
+                b->software->ops->name, c.refusal.sentence);
     store_del(b->store, birth->megaflow);
     megaflow_free(birth->megaflow);
     birth->megaflow = NULL;

@@ -44,7 +44,10 @@ static void ip_key(struct flow_key *k, uint16_t eth_type, uint8_t proto)
 static const struct nlattr *put_key(struct nlk_msg *m, const struct flow_key *key, const struct flow_key *mask)
 {
     nlk_msg_init(m, NLMSG_NOOP, 0);
-    kdp_put_key(m, 1, key, mask);
+    if (mask)
+        kdp_put_mask(m, 1, key, mask);
+    else
+        kdp_put_key(m, 1, key, NULL);
     assert_int_equal(m->error, 0);
     return (const void *)(m->hdr + 1);
 }
@@ -65,11 +68,34 @@ static void round_trip(const struct flow_key *key)
         bytes[i] = bytes[i] ? 0xff : 0;
     mask.ip4_src = htonl(mask.ip4_src ? 0xffff0000 : 0);
     mask.ip_frag = 0;
+    for (unsigned i = 0; i < FLOW_MAX_VLANS; i++)
+        mask.vlan[i].tpid = key->vlan[i].tpid ? 0xffff : 0;
     assert_int_equal(kdp_get_mask(put_key(&m, key, &mask), &got, NULL), 0);
     if (key->ip_frag)
         got.ip_frag = 0;
     assert_memory_equal(&got, &mask, sizeof got);
     nlk_msg_done(&m);
+}
+
+// The kernel takes a mask's attribute only if the key has it too, zero or not.
+static void metadata_comes_in_pairs(void **state)
+{
+    struct flow_key key, mask = {.recirc_id = UINT32_MAX, .skb_mark = UINT32_MAX, .ct_state = 0xff, .eth_type = 0xffff};
+    struct nlk_msg m[2];
+    uint64_t types[2] = {0};
+    const struct nlattr *a;
+
+    base_key(&key, ETH_P_IP);
+    for (unsigned i = 0; i < 2; i++) {
+        nlk_msg_init(&m[i], NLMSG_NOOP, 0);
+        (i ? kdp_put_mask : kdp_put_key)(&m[i], 1, &key, &mask);
+        const struct nlattr *nest = (const void *)(m[i].hdr + 1);
+        NLK_FOR_EACH(a, nlk_data(nest), nlk_size(nest), pos, NULL)
+            types[i] |= 1ull << nlk_type(a);
+        nlk_msg_done(&m[i]);
+    }
+    assert_int_equal(types[0], types[1]);
+    assert_true(types[0] & 1ull << OVS_KEY_ATTR_RECIRC_ID && types[0] & 1ull << OVS_KEY_ATTR_CT_STATE);
 }
 
 static void keys_round_trip(void **state)
@@ -197,7 +223,8 @@ static void refusals_name_the_culprit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys_round_trip),    cmocka_unit_test(truncated_keys_are_refused),
+        cmocka_unit_test(keys_round_trip),
+        cmocka_unit_test(metadata_comes_in_pairs),    cmocka_unit_test(truncated_keys_are_refused),
         cmocka_unit_test(actions_round_trip), cmocka_unit_test(refusals_name_the_culprit),
     };
 
