@@ -131,6 +131,7 @@ static bool unmake(struct backer *b)
 {
     struct dep_observer none = {NULL, NULL};
     threads_stop(b);
+    refresh_flush(b);
     pipelines_set_observer(b->pipelines, &none);
     pipeline_set_refresh_hook(b->pipelines, NULL, NULL);
     bool clean = !b->offload || offload_stop(b->offload);

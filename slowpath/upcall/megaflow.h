@@ -52,8 +52,8 @@ struct megaflow {
 // sends every packet to a handler instead of carrying out the actions.
 struct translation *translation_new(const struct flow_desc *identity, struct xlate_out *out,
                                     bool slow_path);
-// The same translation with the slow path in place of its actions, because the software tier refused
-// them.
+// The same translation with the slow path in place of its actions, because the software tier
+// refused them.
 struct translation *translation_refused(const struct translation *, const struct refusal *);
 static inline struct translation *translation_of(struct place_version *v)
 {

@@ -156,4 +156,5 @@ bool refresh_due(struct keeper *, int64_t now,
                  int64_t *deadline); // one waits for this keeper; else shortens *deadline
 void refresh_begin(struct keeper *, int64_t now); // before a round
 void refresh_end(struct keeper *);                // after it
+void refresh_flush(struct backer *);              // the keepers have ended: nobody waits any longer
 void refresh_hook(void *aux, struct pipeline *, void (*done)(void *arg), void *arg);

@@ -79,6 +79,18 @@ void refresh_end(struct keeper *k)
     pthread_mutex_unlock(&b->refresh_lock);
 }
 
+void refresh_flush(struct backer *b)
+{
+    pthread_mutex_lock(&b->refresh_lock);
+    while (b->refreshes) {
+        struct refresh *r = b->refreshes;
+        b->refreshes = r->next;
+        r->done(r->arg);
+    }
+    atomic_store(&b->n_refreshes, 0);
+    pthread_mutex_unlock(&b->refresh_lock);
+}
+
 struct waiter {
     struct refresh refresh;
     struct backer *backer;

@@ -505,7 +505,10 @@ static void test_refresh_hook(void **state)
     keeper_round(&f.b->keepers[0]);
     assert_int_equal(done, 1);
     assert_int_equal(mock_credited(), 8);
+    refresh_ask(f.b, &r, true,
+                clock_deadline(NSEC_PER_SEC)); // not served before the end: told all the same
     assert_int_equal(stop(&f), 8);
+    assert_int_equal(done, 2);
 }
 
 static void test_leftovers(void **state)
