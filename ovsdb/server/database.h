@@ -31,7 +31,7 @@ struct ovsdb_db {
 };
 
 // How many changes a reconnecting client may be behind and still be told what it missed.
-enum { OVSDB_HISTORY_MAX = 1000 };
+enum { OVSDB_HISTORY_MAX = 100 };
 
 // Takes over the reference to 'schema'.
 struct ovsdb_db *ovsdb_db_new(struct ovsdb_schema *schema);

@@ -240,6 +240,27 @@ def test_changing_a_condition(db):
     client.close()
 
 
+def test_a_client_that_does_not_read(db):
+    """Its updates merge instead of piling up; what it reads at last is the truth."""
+    slow, busy = Client(socket_of(db)), Client(socket_of(db))
+    slow.request('monitor', ['Open_vSwitch', 'm', {'Open_vSwitch': {'columns': ['other_config']}}])
+    rounds = 300
+    for i in range(rounds):
+        value = ['map', [['big', str(i) * 20000]]]
+        assert busy.transact('Open_vSwitch', {'op': 'update', 'table': 'Open_vSwitch', 'where': [],
+                                              'row': {'other_config': value}}) == [{'count': 1}]
+    slow.transact('Open_vSwitch')  # whose reply comes behind all updates
+    told = slow.heard
+    assert 1 < len(told) < rounds
+    last = list(told[-1]['params'][1]['Open_vSwitch'].values())[0]
+    assert last['new']['other_config'] == value
+    for before, after in zip(told, told[1:]):
+        assert list(after['params'][1]['Open_vSwitch'].values())[0]['old'] == {
+            'other_config': list(before['params'][1]['Open_vSwitch'].values())[0]['new']['other_config']}
+    slow.close()
+    busy.close()
+
+
 def test_locks(db):
     a, b = Client(socket_of(db)), Client(socket_of(db))
     assert a.request('lock', ['l'])['result'] == {'locked': True}

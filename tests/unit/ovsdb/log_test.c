@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -193,6 +195,38 @@ static void test_cut_at_every_byte(void **state)
     close(fd);
 }
 
+// A full disk: the commit didn't happen, and the next one that fits does.
+static void test_cannot_write(void **state)
+{
+    struct files *f = *state;
+    struct ovsdb_file_report report;
+    struct rlimit old, limit;
+    struct stat st;
+
+    create(f);
+    struct ovsdb_db *db = open_db(f, &report);
+    expect(db, "{'op':'insert','table':'t','row':{'s':'kept'}}", "[{'uuid':'U'}]");
+    stat(f->path, &st);
+
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old);
+    limit = (struct rlimit){(rlim_t)st.st_size + 30, old.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    expect_error(db, "{'op':'insert','table':'t','row':{'s':'lost'}}", "I/O error");
+    expect_error(db, "{'op':'delete','table':'t','where':[]}", "I/O error");
+    setrlimit(RLIMIT_FSIZE, &old);
+    expect(db, "{'op':'select','table':'t','where':[],'columns':['s']}",
+           "[{'rows':[{'s':'kept'}]}]");
+    expect(db, "{'op':'insert','table':'t','row':{'s':'later'}}", "[{'uuid':'U'}]");
+    ovsdb_db_free(db);
+
+    db = open_db(f, &report);
+    assert_null(report.damage);
+    expect(db, "{'op':'select','table':'t','where':[],'columns':['s']}",
+           "[{'rows':[{'s':'kept'},{'s':'later'}]}]");
+    ovsdb_db_free(db);
+}
+
 static void test_damage_in_the_middle(void **state)
 {
     struct files *f = *state;
@@ -333,6 +367,7 @@ int main(void)
         TEST(test_not_a_database),
         TEST(test_whole_values),
         TEST(test_locked),
+        TEST(test_cannot_write),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
