@@ -30,9 +30,13 @@
 void __tsan_acquire(void *addr);
 void __tsan_release(void *addr);
 extern char rcu_tsan_grace_; // stands for "every reader that was there has left"
+#define RCU_TSAN_GIVE(p) __tsan_release(p) // before an object goes into a container of liburcu
+#define RCU_TSAN_TAKE(p) __tsan_acquire(p) // after it was found there
 #define RCU_TSAN_LEFT() __tsan_release(&rcu_tsan_grace_)
 #define RCU_TSAN_WAITED() __tsan_acquire(&rcu_tsan_grace_)
 #else
+#define RCU_TSAN_GIVE(p) ((void)0)
+#define RCU_TSAN_TAKE(p) ((void)0)
 #define RCU_TSAN_LEFT() ((void)0)
 #define RCU_TSAN_WAITED() ((void)0)
 #endif

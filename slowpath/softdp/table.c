@@ -128,6 +128,7 @@ static struct soft_flow *lookup_masks(struct soft_table *t, const struct flow_ke
         cds_lfht_lookup(m->flows, sparse_hash_key(key, m->mask, 0), match_node, key, &iter);
         struct cds_lfht_node *node = cds_lfht_iter_get_node(&iter);
         if (node) {
+            RCU_TSAN_TAKE(HOLDER_OF(node, struct soft_flow, by_key));
             __atomic_store_n(&m->hits, __atomic_load_n(&m->hits, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
             return HOLDER_OF(node, struct soft_flow, by_key);
         }
@@ -264,6 +265,8 @@ static struct soft_flow *find(struct soft_table *t, const struct ufid *ufid)
 
     cds_lfht_lookup(t->by_ufid, ufid_hash(ufid), match_ufid, ufid, &iter);
     struct cds_lfht_node *node = cds_lfht_iter_get_node(&iter);
+    if (node)
+        RCU_TSAN_TAKE(HOLDER_OF(node, struct soft_flow, by_ufid));
     return node ? HOLDER_OF(node, struct soft_flow, by_ufid) : NULL;
 }
 
@@ -308,6 +311,7 @@ static int install(struct soft_table *t, struct tier_op *op)
     f->mask = mask_get(t, &d->mask);
     f->value = sparse_value(&dense, f->mask->mask);
     f->mask->n_flows++;
+    RCU_TSAN_GIVE(f);
     cds_lfht_add(f->mask->flows, sparse_hash(f->value, 0), &f->by_key);
     cds_lfht_add(t->by_ufid, ufid_hash(&f->ufid), &f->by_ufid);
     __atomic_fetch_add(&t->n_flows, 1, __ATOMIC_RELAXED);

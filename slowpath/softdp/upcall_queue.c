@@ -10,6 +10,7 @@
 #include <urcu/wfcqueue.h>
 
 #include "lib/base/mem.h"
+#include "lib/base/rcu.h"
 #include "slowpath/softdp/upcall_queue.h"
 
 struct queued {
@@ -47,6 +48,8 @@ static struct queued *pop(struct upcall_queue *q)
 {
     struct cds_wfcq_node *node = __cds_wfcq_dequeue_blocking(&q->head, &q->tail);
 
+    if (node)
+        RCU_TSAN_TAKE(HOLDER_OF(node, struct queued, node));
     return node ? HOLDER_OF(node, struct queued, node) : NULL;
 }
 
@@ -83,6 +86,7 @@ void upcall_queue_put(struct upcall_queue *q, const struct upcall *upcall)
     struct queued *item = NEW(struct queued);
     item->upcall = *upcall;
     cds_wfcq_node_init(&item->node);
+    RCU_TSAN_GIVE(item);
     cds_wfcq_enqueue(&q->head, &q->tail, &item->node);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (__atomic_load_n(&q->sleeping, __ATOMIC_RELAXED) && __atomic_exchange_n(&q->sleeping, false, __ATOMIC_ACQ_REL))
