@@ -74,7 +74,7 @@ static void put_flow(void *aux, struct stack *stack, const struct backer_flow *f
     if (t->more)
         str_printf(&t->out, "%s, dp:%s", offloaded ? ", offloaded:yes" : "", offloaded ? "tc" : "ovs");
     str_put(&t->out, ", actions:");
-    act_list_format(&flow->desc->actions, t->names ? port_name : NULL, &names, &t->out);
+    act_list_format_for(&flow->desc->actions, flow->desc->key.eth_type, t->names ? port_name : NULL, &names, &t->out);
     str_putc(&t->out, '\n');
 }
 

@@ -50,7 +50,7 @@ static json_t *flow_json(struct sw *sw, struct stack *stack, const struct backer
 
     ufid_format(&f->desc->ufid, ufid);
     flow_key_format(&f->desc->key, &f->desc->mask, port_name, &names, &match);
-    act_list_format(&f->desc->actions, port_name, &names, &actions);
+    act_list_format_for(&f->desc->actions, f->desc->key.eth_type, port_name, &names, &actions);
     json_t *json = json_pack(
         "{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f}", "ufid", ufid, "datapath", stack->type, "match",
         str_text(&match), "actions", str_text(&actions), "tier", flow_tier(f), "state", place_state_name(f->where.state),

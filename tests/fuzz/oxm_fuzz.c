@@ -27,7 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     be64_t cookie, cookie_mask;
 
     if (oxm_get_match(data, size, &ctx, true, &m, &cookie, &cookie_mask, NULL) == OXM_OK) {
-        round_trip(&m, 1, true);
+        ofp_port_t port = m.value.pipe.in_port;
+        if (ofp_port_from_u16(ofp_port_to_u16(port)) == port) // NXM has 16 bits for it
+            round_trip(&m, 1, true);
         round_trip(&m, 6, false);
     }
     oxm_get_match(data, size, &ctx, false, &m, NULL, NULL, NULL);
