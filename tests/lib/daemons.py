@@ -75,14 +75,14 @@ def forget_dead():
 class Daemon:
     """One running program, with its log."""
 
-    def __init__(self, name, command, environment, results):
+    def __init__(self, name, command, environment, results, lasting=False):
         self.name = name
         self.log = os.path.join(results, f'{name}.log')
         self.output = os.path.join(results, f'{name}.out')
         with open(self.output, 'ab') as output:
             self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL,
                                             stdout=output, stderr=output, start_new_session=True,
-                                            preexec_fn=netns.die_with_parent)
+                                            preexec_fn=None if lasting else netns.die_with_parent)
 
     def said(self):
         """The end of its log and output, for messages."""
@@ -101,7 +101,9 @@ class Daemon:
 
 
 class Daemons:
-    def __init__(self, results, namespace=None, arguments=(), ovsdb_arguments=()):
+    """RUNDIR is a folder of the caller's to use instead of a temporary one; LASTING daemons outlive us."""
+
+    def __init__(self, results, namespace=None, arguments=(), ovsdb_arguments=(), rundir=None, lasting=False):
         self.results = results
         self.namespace = namespace
         self.arguments = list(arguments)
@@ -111,7 +113,9 @@ class Daemons:
         self.allowed = []
         os.makedirs(results, exist_ok=True)
         # Socket paths are limited to 107 bytes, so this is not in the results folder.
-        self.rundir = tempfile.mkdtemp(prefix=f'{RUNDIR_PREFIX}-{os.getpid()}-')
+        self.own_rundir = rundir is None
+        self.rundir = rundir or tempfile.mkdtemp(prefix=f'{RUNDIR_PREFIX}-{os.getpid()}-')
+        self.lasting = lasting
         self.database = os.path.join(self.rundir, 'conf.db')
         self.environment = dict(os.environ, OVS_RUNDIR=self.rundir, OVS_DBDIR=self.rundir,
                                 OVS_LOGDIR=results, **sanitizer_environment(results))
@@ -136,7 +140,7 @@ class Daemons:
         self.ovsdb = Daemon('sluice-ovsdb', self.command(
             program('sluice-ovsdb'), f'--remote=punix:{socket}', '--pidfile',
             f'--log-file={self.results}/sluice-ovsdb.log', *self.ovsdb_arguments, self.database),
-            self.environment, self.results)
+            self.environment, self.results, self.lasting)
 
         self.wait(self.ovsdb, lambda: self.tool('ovs-vsctl', '--no-wait', '--timeout=5', 'init',
                                                 check=False).returncode == 0, 'answer from sluice-ovsdb')
@@ -144,7 +148,7 @@ class Daemons:
     def start_sluiced(self):
         self.sluiced = Daemon('sluiced', self.command(
             program('sluiced'), '--pidfile', f'--log-file={self.results}/sluiced.log', *self.arguments,
-            f'unix:{self.rundir}/db.sock'), self.environment, self.results)
+            f'unix:{self.rundir}/db.sock'), self.environment, self.results, self.lasting)
         self.wait(self.sluiced, lambda: self.tool('ovs-appctl', '--timeout=5', 'version',
                                                   check=False).returncode == 0, 'answer from sluiced')
 
@@ -160,7 +164,8 @@ class Daemons:
             if daemon:
                 problems += self.stop_one(daemon, target)
         self.sluiced = self.ovsdb = None
-        shutil.rmtree(self.rundir, ignore_errors=True)
+        if self.own_rundir:
+            shutil.rmtree(self.rundir, ignore_errors=True)
         problems += self.bad_log_lines()
         reports = sanitizer_reports(self.results)
         if reports:

@@ -52,9 +52,9 @@ def run(*command, check=True, timeout=60, **options):
 class Namespace:
     """A network namespace. `name` is the real one; `label` is what the test called it."""
 
-    def __init__(self, label):
+    def __init__(self, label, prefix=PREFIX):
         self.label = label
-        self.name = f'{PREFIX}-{os.getpid()}-{label}'
+        self.name = f'{prefix}-{os.getpid()}-{label}'
         self.children = []
         run('ip', 'netns', 'add', self.name)
         # No IPv6 address configuration: its packets would be counted by tests that count packets.
@@ -128,24 +128,25 @@ def alive(pid):
     return os.path.exists(f'/proc/{pid}')
 
 
-def forget_dead():
-    """Remove namespaces of test processes that are no more."""
+def forget_dead(prefix=PREFIX, spare=()):
+    """Remove namespaces of test processes that are no more, except for the pids in SPARE (text)."""
     for line in run('ip', 'netns', 'list', check=False).stdout.splitlines():
-        found = re.match(rf'({PREFIX}-(\d+)-\S+)', line)
-        if found and not alive(found.group(2)):
+        found = re.match(rf'({prefix}-(\d+)-\S+)', line)
+        if found and found.group(2) not in spare and not alive(found.group(2)):
             delete(found.group(1))
 
 
 class Net:
     """The namespaces of one test."""
 
-    def __init__(self):
+    def __init__(self, prefix=PREFIX):
+        self.prefix = prefix
         self.namespaces = {}
 
     def namespace(self, label):
         """A new namespace; each label once per test."""
         assert label not in self.namespaces
-        self.namespaces[label] = Namespace(label)
+        self.namespaces[label] = Namespace(label, self.prefix)
         return self.namespaces[label]
 
     def veth(self, a, a_name, b, b_name, address=None, mac=None, mtu=None, offloads=True):
