@@ -79,6 +79,8 @@ enum of_error action_get_set(const uint8_t *tlv, size_t len, uint8_t version, bo
         return OFPBAC_BAD_SET_ARGUMENT;
     if (!f->writable || !field_value_valid(f, &value))
         return OFPBAC_BAD_SET_ARGUMENT;
+    if (f->id == FIELD_VLAN_VID && !has_mask && !(field_value_to_u64(f, &value) & VLAN_PRESENT))
+        return OFPBAC_BAD_SET_ARGUMENT; // a tag cannot be taken off so: OFPVID_PRESENT must be set
     ofpact_list_add_set_field(out, f->id, &value, has_mask ? &mask : NULL);
     return OF_OK;
 }

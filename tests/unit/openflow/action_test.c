@@ -191,6 +191,8 @@ static void wrong_instructions(void **state)
         {"0004 0018 00000000 0019 0010 80007e02 0800 000000000000", OFPBAC_BAD_SET_TYPE},
         {"0004 0018 00000000 0019 0010 80000c04 00001005 00000000", OFPBAC_BAD_SET_LEN},
         {"0004 0018 00000000 0019 0010 80000c02 1005 000000000001", OFPBAC_BAD_SET_ARGUMENT},
+        {"0004 0018 00000000 0019 0010 80000c02 0005 000000000000",
+         OFPBAC_BAD_SET_ARGUMENT}, // vlan_vid without OFPVID_PRESENT
         {"0004 0018 00000000 0019 0010 800016ff 10050000 00000000", OFPBAC_BAD_SET_LEN},
     };
     for (size_t i = 0; i < ARRAY_SIZE(v); i++)
@@ -269,6 +271,8 @@ static void every_field_can_be_set(void **state)
         value.b[f->n_bytes - 1] = mask.b[f->n_bytes - 1] = 1;
         if (id == FIELD_IP_DSCP)
             value.b[0] = mask.b[0] = 4;
+        if (id == FIELD_VLAN_VID)
+            value.b[0] = mask.b[0] = 0x10; // OFPVID_PRESENT
         if (field_wire_header(f, OF13, false)->header >> 16 != 0xffff)
             ofpact_list_add_set_field(&list, id, &value, NULL);
         if (f->maskable)
