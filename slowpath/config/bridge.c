@@ -53,17 +53,63 @@ static void set_text(char **text, const char *value)
     *text = value ? xstrdup(value) : NULL;
 }
 
-static void add_normal_flow(struct bridge *bridge)
+// --- Fail mode: who fills the flow table (ovs-vswitchd.conf.db(5), Bridge.fail_mode) ---
+//
+// Standalone without a controller: one NORMAL flow of our making. With a controller the table is the controller's; a
+// standalone bridge that hears of none for FAIL_OPEN_AFTER switches by itself until one is back. Secure: never ours.
+
+#define FAIL_OPEN_AFTER (15 * NSEC_PER_SEC) // three times the default inactivity probe
+#define FAIL_OPEN_PRIORITY 0xffff // above what controllers use
+
+static void change_flows(struct bridge *bridge, enum flow_mod_command command, uint16_t priority)
 {
     struct flow_mod fm;
     AUTO_ERR(err);
 
-    flow_mod_init(&fm, FLOW_ADD);
-    fm.priority = 0;
-    ofpact_list_add(&fm.actions, OFPACT_OUTPUT)->output.port = OFPP_NORMAL;
+    flow_mod_init(&fm, command);
+    fm.priority = priority;
+    if (command == FLOW_ADD)
+        ofpact_list_add(&fm.actions, OFPACT_OUTPUT)->output.port = OFPP_NORMAL;
     if (pipeline_flow_mod(bridge->pipeline, &fm, clock_now(), NULL, &err))
-        log_err("bridge %s: adding its NORMAL flow: %s", bridge->name, err_text(&err));
+        log_err("bridge %s: changing its NORMAL flow: %s", bridge->name, err_text(&err));
     flow_mod_done(&fm);
+}
+
+static void apply_fail_mode(struct bridge *bridge, const struct conf_bridge *conf)
+{
+    bool controlled = conf->n_controllers > 0;
+
+    if (bridge->fail_mode_known && bridge->secure == conf->secure && bridge->controlled == controlled)
+        return;
+    // Who was in charge takes its flows along; a controller that stays keeps them.
+    if (bridge->fail_mode_known && (bridge->controlled != controlled || !controlled)) {
+        change_flows(bridge, FLOW_DELETE, 0);
+        bridge->failed_open = false;
+    }
+    bridge->secure = conf->secure;
+    bridge->controlled = controlled;
+    bridge->fail_mode_known = true;
+    if (!bridge->secure && !controlled)
+        change_flows(bridge, FLOW_ADD, 0);
+    bridge_check_fail_open(bridge);
+}
+
+void bridge_check_fail_open(struct bridge *bridge)
+{
+    if (!bridge->of)
+        return;
+    int64_t since = connmgr_alone_since(bridge->of);
+    bool open = !bridge->secure && bridge->controlled && since && clock_now() - since >= FAIL_OPEN_AFTER;
+
+    if (open == bridge->failed_open)
+        return;
+    bridge->failed_open = open;
+    change_flows(bridge, open ? FLOW_ADD : FLOW_DELETE_STRICT, FAIL_OPEN_PRIORITY);
+    if (open)
+        log_warn("bridge %s: no controller has answered for %d seconds: switching by itself", bridge->name,
+                 (int)(FAIL_OPEN_AFTER / NSEC_PER_SEC));
+    else
+        log_info("bridge %s: no longer switching by itself", bridge->name);
 }
 
 // An empty datapath_type falls back; a person should see to what, and why.
@@ -92,6 +138,7 @@ void bridge_take_down(struct bridge *bridge)
         pipeline_free(bridge->pipeline);
     bridge->pipeline = NULL;
     bridge->stack = NULL;
+    bridge->fail_mode_known = bridge->failed_open = false;
 }
 
 // Puts the bridge on a datapath, or sets its error.
@@ -111,9 +158,6 @@ static void bring_up(struct bridge *bridge, const struct conf_bridge *conf)
     set_text(&bridge->error, NULL);
     note_choice(bridge, conf);
     bridge->pipeline = pipeline_new(bridge->stack->pipelines, bridge->name);
-    bridge->secure = conf->secure;
-    if (!bridge->secure)
-        add_normal_flow(bridge);
     of_side_open(bridge);
 }
 
@@ -259,7 +303,12 @@ static void follow_mtu(struct bridge *bridge, const struct conf_bridge *conf)
 void bridge_reconcile(struct sw *sw, const struct conf_bridge *conf)
 {
     struct bridge *bridge = bridge_find(sw, conf->name);
+    static struct log_limit rl = LOG_LIMIT(1, 5);
 
+    if (strchr(conf->name, '/')) { // its socket is named after it, and whoever writes the database shall not choose where
+        log_warn_rl(&rl, "ignoring bridge %s: a bridge's name has no slash", conf->name);
+        return;
+    }
     if (!bridge)
         bridge = bridge_new(sw, conf->name);
     if (bridge->stack && *conf->datapath_type && strcmp(conf->datapath_type, bridge->stack->type))
@@ -268,7 +317,6 @@ void bridge_reconcile(struct sw *sw, const struct conf_bridge *conf)
         bring_up(bridge, conf);
     if (!bridge->stack)
         return;
-    bridge->secure = conf->secure;
     drop_unwanted(bridge, conf);
     choose_hwaddr(bridge, conf);
     apply_ifaces(bridge, conf);
@@ -279,6 +327,7 @@ void bridge_reconcile(struct sw *sw, const struct conf_bridge *conf)
     mac_table_set_limit(pipeline_macs(bridge->pipeline), conf->mac_limit);
     bridge_publish_ports(bridge, conf);
     of_side_apply(bridge, conf);
+    apply_fail_mode(bridge, conf);
 }
 
 void bridge_apply_local(struct bridge *bridge)
@@ -293,6 +342,6 @@ void bridge_link_changed(struct bridge *bridge, struct iface *iface, const struc
 {
     const struct rtnl_link *now = &iface->link;
 
-    if (old->ifindex != now->ifindex || old->carrier != now->carrier || (old->flags ^ now->flags) & IFF_UP)
+    if (old->ifindex != now->ifindex || (old->flags ^ now->flags) & (IFF_UP | IFF_RUNNING))
         of_side_port_changed(bridge, iface, OF_PORT_MODIFIED);
 }

@@ -20,6 +20,10 @@ struct dump_job {
 };
 void dump_start(struct sw *, struct control_call *, const struct dump_job *);
 
+// A stack is going: what dumps have not shown of it stays unshown.
+void dumps_forget_stack(struct sw *, const struct stack *);
+void dumps_end(struct sw *); // the loop has ended: answers with what was collected
+
 // The name of a datapath port, for act_list_format() and flow_key_format(); NULL if there is none. `aux` is a port_names.
 struct port_names {
     struct sw *sw;

@@ -178,10 +178,22 @@ static void put_stack(struct stack *stack, struct str *out)
 static void show_dp(struct control_call *call, int argc, const char *const argv[], void *aux)
 {
     struct sw *sw = aux;
+    struct stack *only = NULL;
     AUTO(str_done) struct str out = STR_INIT;
 
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "-s") || !strcmp(argv[i], "--statistics"))
+            continue; // ports' counters are the devices' own
+        only = stack_by_arg(sw, argv[i]);
+        if (!only) {
+            AUTO_FREE char *bad = xasprintf("%s: no such datapath", argv[i]);
+
+            control_reply_error(call, bad);
+            return;
+        }
+    }
     for (size_t i = 0; i < ARRAY_SIZE(sw->stacks); i++) {
-        if (sw->stacks[i])
+        if (sw->stacks[i] && (!only || only == sw->stacks[i]))
             put_stack(sw->stacks[i], &out);
     }
     control_reply(call, str_text(&out));
@@ -295,7 +307,7 @@ void commands_register(struct sw *sw)
     } commands[] = {
         {"dpctl/dump-flows", "[-m] [--names | --no-names] [DP] [type=TYPE]", 0, 5, dump_flows},
         {"dpctl/del-flows", "[DP]", 0, 1, del_flows},
-        {"dpctl/show", "[DP]", 0, 2, show_dp},
+        {"dpctl/show", "[-s] [DP]", 0, 2, show_dp},
         {"upcall/show", "", 0, 0, upcall_show},
         {"upcall/set-flow-limit", "flow-limit-number", 1, 1, set_flow_limit},
         {"revalidator/wait", "", 0, 0, revalidator_wait},

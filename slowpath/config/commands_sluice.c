@@ -244,7 +244,7 @@ static json_t *iface_json(const struct iface *i)
 
     json_object_set_new(json, "ofport", i->error ? json_integer(-1) : i->local ? json_integer(65534) : json_integer(i->ofp_port));
     json_object_set_new(json, "datapath_port", i->dp_port == DP_PORT_NONE ? json_null() : json_integer(i->dp_port));
-    json_object_set_new(json, "link", i->link.ifindex ? json_string(i->link.carrier ? "up" : "down") : json_null());
+    json_object_set_new(json, "link", i->link.ifindex ? json_string(iface_link_up(i) ? "up" : "down") : json_null());
     json_object_set_new(json, "error", text_or_null(i->error));
     return json;
 }

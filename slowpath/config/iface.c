@@ -42,7 +42,8 @@ static void leave_datapath(struct iface *iface)
 
     if (iface->dp_port == DP_PORT_NONE)
         return;
-    if (backer_port_del(iface->bridge->stack->backer, iface->dp_port, &err))
+    if (iface->bridge->stack->backer && // else the datapath is closed, or outlives us with its ports
+        backer_port_del(iface->bridge->stack->backer, iface->dp_port, &err))
         log_warn("bridge %s: removing %s: %s", iface->bridge->name, iface->name, err_text(&err));
     iface->dp_port = DP_PORT_NONE;
 }
@@ -55,6 +56,11 @@ void iface_free(struct iface *iface)
     free(iface->peer);
     free(iface->error);
     free(iface);
+}
+
+bool iface_link_up(const struct iface *iface)
+{
+    return iface->kind == CONF_IFACE_PATCH ? !iface->error : (iface->link.flags & IFF_RUNNING) != 0;
 }
 
 // --- OpenFlow port numbers ---

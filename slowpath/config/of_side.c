@@ -33,7 +33,7 @@ static void describe_port(const struct iface *i, struct of_port *ret)
     ret->config = i->of_config;
     if (i->link.ifindex && !(i->link.flags & IFF_UP))
         ret->config |= OFPPC_PORT_DOWN;
-    if (i->kind == CONF_IFACE_PATCH || i->link.carrier)
+    if (iface_link_up(i))
         ret->state |= OFPPS13_LIVE;
     else
         ret->state |= OFPPS_LINK_DOWN;
@@ -103,7 +103,7 @@ unsigned of_side_port_flags(const struct iface *i)
         flags |= PORT_NO_RECV;
     if (i->of_config & OFPPC_NO_FWD)
         flags |= PORT_NO_FWD;
-    if (i->kind != CONF_IFACE_PATCH && !i->link.carrier)
+    if (!iface_link_up(i))
         flags |= PORT_LINK_DOWN;
     return flags;
 }
@@ -245,6 +245,7 @@ static void controllers_changed(void *aux)
 {
     struct bridge *bridge = aux;
 
+    bridge_check_fail_open(bridge);
     status_write(bridge->sw, false);
 }
 
@@ -286,12 +287,27 @@ void of_side_apply(struct bridge *bridge, const struct conf_bridge *conf)
 struct put_controllers {
     struct replica_txn *txn;
     const struct db *db;
+    const struct replica_row *bridge;
 };
+
+// Bridges often share a target, each with a row of its own.
+static const struct replica_row *controller_row(const struct put_controllers *p, const char *target)
+{
+    const struct db *db = p->db;
+
+    for (unsigned i = 0; i < replica_count(p->bridge, db->Bridge_controller); i++) {
+        const struct replica_row *row = replica_ref(db->replica, p->bridge, db->Bridge_controller, i);
+
+        if (row && !strcmp(replica_string(row, db->Controller_target, ""), target))
+            return row;
+    }
+    return NULL;
+}
 
 static void put_controller(void *aux, const struct of_controller_status *s)
 {
     struct put_controllers *p = aux;
-    const struct replica_row *row = replica_find_string(p->db->Controller, p->db->Controller_target, s->target);
+    const struct replica_row *row = controller_row(p, s->target);
 
     if (!row)
         return;
@@ -301,12 +317,10 @@ static void put_controller(void *aux, const struct of_controller_status *s)
            replica_string_map((const char *const[]){"state", s->state, s->last_error ? "last_error" : NULL, s->last_error, NULL}));
 }
 
-void bridges_put_controllers(struct replica_txn *txn, struct sw *sw)
+void bridge_put_controllers(struct replica_txn *txn, struct bridge *bridge, const struct replica_row *row)
 {
-    struct put_controllers p = {txn, &sw->db};
+    struct put_controllers p = {txn, &bridge->sw->db, row};
 
-    for (struct bridge *b = sw->bridges; b; b = b->hh.next) {
-        if (b->of)
-            connmgr_controllers_each(b->of, put_controller, &p);
-    }
+    if (bridge->of)
+        connmgr_controllers_each(bridge->of, put_controller, &p);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One datapath type with all that stands on it: the software datapath, the hardware tiers above, the pipelines of its
 // bridges and the backer that joins them. A stack is made for the first bridge that needs it. Main thread.
-#include "slowpath/config/switch.h"
+#include "slowpath/config/commands.h"
 
 #include <errno.h>
 #include <string.h>
@@ -202,14 +202,24 @@ void stack_drop_leftovers(struct stack *stack)
     free(l.ports);
 }
 
-void stack_free(struct stack *stack, bool keep_flows)
+void stack_stop(struct stack *stack, bool keep)
 {
-    if (!stack)
+    if (!stack || !stack->backer)
         return;
+    dumps_forget_stack(stack->sw, stack);
     loop_timer_free(stack->timer);
     if (!strcmp(stack->hardware, "simulated"))
         softdp_set_nic(stack->dp, NULL); // before its tier goes
-    backer_close(stack->backer, keep_flows);
+    backer_close(stack->backer, keep);
+    stack->backer = NULL;
+    stack->dp = NULL;
+}
+
+void stack_free(struct stack *stack)
+{
+    if (!stack)
+        return;
+    stack_stop(stack, false);
     pipelines_free(stack->pipelines);
     free(stack);
 }

@@ -76,11 +76,12 @@ static void put_link(struct replica_txn *txn, const struct db *db, const struct 
         db_put_none(txn, db, row, db->Interface_mac_in_use);
         db_put_none(txn, db, row, db->Interface_mtu);
         db_put_int(txn, db, row, db->Interface_ifindex, 0);
+        db_put_none(txn, db, row, db->Interface_status);
         return;
     }
     eth_addr_format((const struct eth_addr *)link->address, &mac);
     db_put_string(txn, db, row, db->Interface_mac_in_use, str_text(&mac));
-    db_put_string(txn, db, row, db->Interface_link_state, link->carrier ? "up" : "down");
+    db_put_string(txn, db, row, db->Interface_link_state, iface_link_up(iface) ? "up" : "down");
     db_put_string(txn, db, row, db->Interface_admin_state, link->flags & IFF_UP ? "up" : "down");
     db_put_int(txn, db, row, db->Interface_mtu, link->mtu);
     db_put_int(txn, db, row, db->Interface_ifindex, link->ifindex);
@@ -157,6 +158,7 @@ static void put_bridge(struct replica_txn *txn, struct sw *sw, const struct repl
                   strcmp(bridge->stack->type, "netdev") ? "<unknown>" : "<built-in>");
     replica_txn_map_put(txn, db->Bridge, &row->uuid, db->Bridge_status, "error", NULL);
     put_bridge_ifaces(txn, db, row, bridge, with_statistics);
+    bridge_put_controllers(txn, bridge, row);
 }
 
 // A value of os-release(5), unquoted. The caller frees; NULL: not there.
@@ -229,7 +231,6 @@ void status_write(struct sw *sw, bool with_statistics)
         if (row)
             put_bridge(txn, sw, row, with_statistics);
     }
-    bridges_put_controllers(txn, sw);
     sw->status_busy = true;
     replica_txn_submit(txn, written, sw);
 }

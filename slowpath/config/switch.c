@@ -43,7 +43,7 @@ static void apply_simulated_nic(struct sw *sw)
             if (b->stack == sw->stacks[i])
                 bridge_take_down(b);
         }
-        stack_free(sw->stacks[i], false);
+        stack_free(sw->stacks[i]);
         sw->stacks[i] = NULL;
     }
 }
@@ -147,6 +147,29 @@ static void link_event(const struct rtnl_link *link, void *arg)
     status_write(sw, false);
 }
 
+static bool is_listed(const struct rtnl_link *links, size_t n, int ifindex)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (links[i].ifindex == ifindex)
+            return true;
+    }
+    return false;
+}
+
+// Events were lost, so that also a device's end may have been.
+static void forget_missing(struct sw *sw, const struct rtnl_link *links, size_t n)
+{
+    for (struct bridge *b = sw->bridges; b; b = b->hh.next) {
+        for (struct iface *i = b->ifaces; i; i = i->hh.next) {
+            struct rtnl_link gone = i->link;
+
+            gone.deleted = true;
+            if (gone.ifindex && !is_listed(links, n, gone.ifindex))
+                iface_link(i, &gone);
+        }
+    }
+}
+
 static void links_lost(void *arg)
 {
     struct sw *sw = arg;
@@ -157,6 +180,11 @@ static void links_lost(void *arg)
     if (rtnl_link_list(sw->rtnl, &links, &n, &err)) {
         log_warn("listing network devices: %s", err_text(&err));
         return;
+    }
+    if (sw->running) {
+        forget_missing(sw, links, n);
+        sw_ports_changed(sw);
+        status_write(sw, false);
     }
     for (size_t i = 0; i < n; i++)
         link_event(&links[i], sw);
@@ -190,6 +218,8 @@ static void status_due(void *arg)
 {
     struct sw *sw = arg;
 
+    for (struct bridge *b = sw->bridges; b; b = b->hh.next)
+        bridge_check_fail_open(b);
     if (sw->running)
         status_write(sw, true);
     loop_timer_after(sw->status_timer, (int64_t)sw->stats_interval_ms * NSEC_PER_MSEC);
@@ -225,12 +255,16 @@ void sw_close(struct sw *sw, bool cleanup)
     if (!sw)
         return;
     loop_timer_free(sw->status_timer);
+    dumps_end(sw);
+    // Before the bridges: without rules, keepers would take the flows out of what shall go on forwarding.
+    for (size_t i = 0; i < ARRAY_SIZE(sw->stacks); i++)
+        stack_stop(sw->stacks[i], !cleanup);
     HASH_ITER(hh, sw->bridges, bridge, next)
     {
         bridge_free(bridge);
     }
     for (size_t i = 0; i < ARRAY_SIZE(sw->stacks); i++)
-        stack_free(sw->stacks[i], !cleanup);
+        stack_free(sw->stacks[i]);
     db_close(&sw->db);
     if (sw->links_watch)
         loop_watch_free(sw->links_watch);

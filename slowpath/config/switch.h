@@ -23,13 +23,14 @@
 
 struct sw;
 struct bridge;
+struct running;
 
 // One datapath type with what stands on it. Made when the first bridge needs it, kept until the end.
 struct stack {
     struct sw *sw;
     const char *type; // "netdev", "system"
     struct pipelines *pipelines;
-    struct backer *backer;
+    struct backer *backer; // NULL: stopped
     struct datapath *dp; // the backer's
     const char *hardware; // "none", "simulated", "tc"
     struct loop_timer *timer; // pipelines_run()
@@ -63,7 +64,9 @@ struct bridge {
     struct eth_addr hwaddr; // in use
     struct eth_addr fallback_hwaddr; // made up, used while no port has one
     uint64_t datapath_id;
-    bool secure;
+    bool secure, controlled; // fail mode, and whether it has controllers, as applied
+    bool fail_mode_known; // these were applied to the pipeline
+    bool failed_open; // the flow of a bridge without its controllers is there
     char *note; // what a person should know of the choice of datapath, or NULL
     char *error; // the bridge could not be made: no stack, no pipeline; or NULL
 };
@@ -84,6 +87,7 @@ struct sw {
     unsigned stats_interval_ms;
     bool status_busy; // a status transaction is on its way
     bool status_again;
+    struct running *dumps; // under way (commands_dump.c)
     int64_t cur_cfg;
     char *tc_policy;
     char *fallback_reason; // why the best datapath type is not there, or NULL
@@ -102,7 +106,9 @@ void sw_ports_changed(struct sw *);
 // The stack for a bridge's datapath_type: "" chooses the best one that works here. NULL with a sentence: an explicit type
 // that this host lacks.
 struct stack *stack_for(struct sw *, const char *datapath_type, struct err *);
-void stack_free(struct stack *, bool keep_flows); // accepts NULL
+// Ends its threads and lets go of the datapath; with `keep` ports and flows stay in the kernel. Its bridges are freed after.
+void stack_stop(struct stack *, bool keep); // accepts NULL, and a second time
+void stack_free(struct stack *); // accepts NULL; its bridges are gone
 void stack_apply_settings(struct stack *, const struct conf *);
 // Removes ports that no interface has: an earlier process left them. After a reconciliation.
 void stack_drop_leftovers(struct stack *);
@@ -117,10 +123,12 @@ void bridge_take_down(struct bridge *); // off its stack; the next reconciliatio
 struct iface *bridge_iface_by_port(struct bridge *, ofp_port_t);
 // From a handler's thread: hands the packet to the bridge's controllers on the main thread.
 void bridge_packet_in(struct stack *, struct xlate_packet_in *);
-// Connection states of controllers, into a status transaction.
-void bridges_put_controllers(struct replica_txn *, struct sw *);
+// Connection states of its controllers, into a status transaction; `row` is the bridge's.
+void bridge_put_controllers(struct replica_txn *, struct bridge *, const struct replica_row *row);
 // The set of ports or a link changed: tells the pipeline and OpenFlow connections.
 void bridge_publish_ports(struct bridge *, const struct conf_bridge *conf);
+// From time to time and when a controller comes or goes: a standalone bridge without its controllers switches by itself.
+void bridge_check_fail_open(struct bridge *);
 void bridge_apply_local(struct bridge *); // its address, to the device of its local port
 void bridge_link_changed(struct bridge *, struct iface *, const struct rtnl_link *old);
 
@@ -133,6 +141,8 @@ void iface_refuse(struct iface *, const char *why); // it cannot be used: no por
 void iface_set_mtu(struct iface *, uint32_t mtu);
 void iface_set_mac(struct iface *, const struct eth_addr *);
 void iface_link(struct iface *, const struct rtnl_link *); // the device changed
+// Packets can pass: up, with a carrier. A TAP device that is down still has one.
+bool iface_link_up(const struct iface *);
 // Statistics from the switch's point of view. False: none.
 bool iface_stats(struct iface *, struct rtnl_link_stats64 *ret_stats);
 

@@ -10,6 +10,7 @@ twice or to nobody.
 
 import json
 import re
+import subprocess
 
 from wait import wait_until
 
@@ -191,4 +192,82 @@ def test_restart_keeps_the_configuration(net, daemons):
     d.kill()
     d.start_sluiced()
     d.vsctl('set', 'open_vswitch', '.', 'external_ids:again=1')
+    h1.ping('10.0.0.2')
+
+
+def test_fail_mode_says_whose_the_flow_table_is(net, daemons):
+    """As ovs-vswitchd: who was in charge takes its flows along. An own NORMAL flow that stayed below a controller's
+    would forward what the controller did not allow."""
+    d, h1, h2 = two_hosts(net, daemons)
+    flows = lambda: [line for line in d.ofctl('--no-stats', 'dump-flows', 'br0').splitlines() if 'actions=' in line]
+    assert flows() == [' priority=0 actions=NORMAL']
+    d.ofctl('add-flow', 'br0', 'priority=7,udp,actions=drop')
+    d.vsctl('set-fail-mode', 'br0', 'secure')
+    assert flows() == []
+    assert h1.ping('10.0.0.2', wait=1, check=False) == 0
+    d.vsctl('set-fail-mode', 'br0', 'standalone')
+    assert flows() == [' priority=0 actions=NORMAL']
+    d.vsctl('set-controller', 'br0', f'unix:{d.rundir}/nobody')
+    assert flows() == []
+    d.ofctl('add-flow', 'br0', 'arp,actions=NORMAL')
+    d.vsctl('set-fail-mode', 'br0', 'secure')
+    assert flows() == [' arp actions=NORMAL']
+    d.vsctl('set-fail-mode', 'br0', 'standalone', '--', 'del-controller', 'br0')
+    assert flows() == [' priority=0 actions=NORMAL']
+    h1.ping('10.0.0.2')
+
+
+def test_standalone_without_its_controller_switches_by_itself(net, daemons):
+    d, h1, h2 = two_hosts(net, daemons, arguments=['--allow-time-commands'])
+    d.allow('switching by itself')
+    d.vsctl('set-controller', 'br0', f'unix:{d.rundir}/nobody')
+    assert h1.ping('10.0.0.2', wait=1, check=False) == 0
+    d.appctl('time/warp', '20000', '5000')
+    wait_until(lambda: 'actions=NORMAL' in d.ofctl('dump-flows', 'br0'), what='the flow of a bridge left alone')
+    h1.ping('10.0.0.2')
+
+
+def test_bridges_share_a_controller(net, daemons):
+    d, h1, h2 = two_hosts(net, daemons)
+    d.vsctl('add-br', 'br1', '--', 'set', 'bridge', 'br1', 'datapath_type=netdev')
+    target = f'unix:{d.rundir}/nobody'
+    d.vsctl('set-controller', 'br0', target, '--', 'set-controller', 'br1', target)
+    wait_until(lambda: d.vsctl('get', 'controller', 'br0', 'status:state') and
+               d.vsctl('get', 'controller', 'br1', 'status:state'), what='the state of both rows')
+
+
+def test_a_bridge_name_is_no_path(net, daemons):
+    d, h1, h2 = two_hosts(net, daemons)
+    d.allow('ignoring bridge')
+    d.vsctl('add-br', '../escape', check=False)
+    assert '../escape' not in d.appctl('ofproto/list')
+    h1.ping('10.0.0.2')
+
+
+def test_a_port_that_is_down_has_no_link(net, daemons):
+    d, h1, h2 = two_hosts(net, daemons)
+    state = lambda: d.vsctl('get', 'interface', 'br0', 'admin_state', 'link_state').split()
+    assert state() == ['down', 'down']
+    d.namespace.run('ip', 'link', 'set', 'br0', 'up')
+    wait_until(lambda: state() == ['up', 'up'], what='link of br0')
+
+
+def test_a_datapath_goes_while_it_is_dumped(net, daemons):
+    """A dump goes in slices; turning the simulated NIC on takes the datapath away between two of them."""
+    d, h1, h2 = two_hosts(net, daemons)
+    d.ofctl('add-flow', 'br0', 'priority=5,udp,actions=move:NXM_OF_UDP_SRC[]->NXM_NX_REG0[0..15],resubmit(,1)')
+    d.ofctl('add-flow', 'br0', 'table=1,reg0=1,actions=drop')
+    h1.run('python3', '-c', '''
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(('eth0', 0))
+head = bytes.fromhex('0200000000020200000000010800' '4500001c00010000401166ce0a0000010a000002')
+for port in range(20000, 24000):
+    s.send(head + port.to_bytes(2, 'big') + bytes.fromhex('000100080000'))
+''')
+    wait_until(lambda: d.appctl('dpctl/dump-flows').count('in_port(') > 1000, what='megaflows')
+    asked = [d.namespace.popen('ovs-appctl', 'dpctl/dump-flows', '-m', env=d.environment, stdout=subprocess.DEVNULL) for _ in range(4)]
+    d.vsctl('set', 'open_vswitch', '.', 'other_config:sluice-simulated-nic=true')
+    for process in asked:
+        process.communicate(timeout=30)
     h1.ping('10.0.0.2')
