@@ -82,6 +82,26 @@ void tx_gather_put(struct tx_gather *tx, dp_port_t port, struct packet *p)
 
 // --- Actions and upcalls ---
 
+// One connection, one handler: its packets stay in order. What differs from packet to packet (flags, TTL) is left out.
+static uint32_t connection_hash(const struct flow_key *key)
+{
+    struct {
+        struct eth_addr eth[2];
+        struct in6_addr ip6[2];
+        be32_t ip4[2];
+        be16_t tp[2];
+        uint32_t in_port, proto;
+    } c = {{key->eth_src, key->eth_dst},
+           {key->ip6_src, key->ip6_dst},
+           {key->ip4_src, key->ip4_dst},
+           {key->tp_src, key->tp_dst},
+           key->in_port,
+           key->ip_proto};
+
+    _Static_assert(sizeof c == 64, "hashed as it lies: no padding");
+    return (uint32_t)hash_bytes(&c, sizeof c, 1);
+}
+
 static void raise_upcall(struct softdp *dp, const struct upcall *upcall)
 {
     unsigned n = __atomic_load_n(&dp->n_handlers, __ATOMIC_ACQUIRE);
@@ -91,8 +111,7 @@ static void raise_upcall(struct softdp *dp, const struct upcall *upcall)
         packet_free(upcall->packet);
         return;
     }
-    // One flow, one handler: its packets stay in order.
-    upcall_queue_put(dp->queues[hash_bytes(&upcall->key, sizeof upcall->key, 1) % n], upcall);
+    upcall_queue_put(dp->queues[connection_hash(&upcall->key) % n], upcall);
 }
 
 struct execution {
