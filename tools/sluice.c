@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // sluice: the command that people type. One table of subcommands; each asks the daemon over its control socket and prints
 // the answer as a table or, with --json, as the object it is.
-#include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -86,6 +86,7 @@ int main(int argc, char *argv[])
 
     if (status >= 0)
         return status;
+    signal(SIGPIPE, SIG_IGN); // a daemon that goes away is an error with a sentence
     const struct subcommand *s = find(argc - 1, argv + 1, &words);
     if (!s) {
         fprintf(stderr, "sluice: %s%s\n", argc > 1 ? "there is no command " : "a command is missing", argc > 1 ? argv[1] : "");
