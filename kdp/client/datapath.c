@@ -308,6 +308,27 @@ static int on_dp(const struct nlmsghdr *nlh, void *arg)
     return 0;
 }
 
+// A datapath that is there already.
+struct found_dp {
+    struct kdp *k;
+    int owned; // kdp_check_owner()
+    struct err *err;
+};
+
+static int on_found_dp(const struct nlmsghdr *nlh, void *arg)
+{
+    static const struct nlk_policy policy[] = {NLK_ANY(OVS_DP_ATTR_PER_CPU_PIDS)};
+    const struct nlattr *tb[__OVS_DP_ATTR_MAX];
+    struct found_dp *found = arg;
+    int r = kdp_parse(nlh, policy, ARRAY_SIZE(policy), tb, ARRAY_SIZE(tb), found->err);
+
+    if (r)
+        return r;
+    found->k->dp_ifindex = dp_ifindex_of(nlh);
+    found->owned = kdp_check_owner(found->k, tb[OVS_DP_ATTR_PER_CPU_PIDS], found->err);
+    return 0;
+}
+
 static int make_or_find(struct kdp *k, struct err *err)
 {
     struct nlk_msg m;
@@ -323,9 +344,10 @@ static int make_or_find(struct kdp *k, struct err *err)
         return r ? err_move(err, &why) : 0;
     kdp_msg_init(&m, k, k->families.datapath, OVS_DP_CMD_GET, 0);
     nlk_put_str(&m, OVS_DP_ATTR_NAME, k->name);
-    r = nlk_transact(k->sock, &m, on_dp, &k->dp_ifindex, err);
+    struct found_dp found = {.k = k, .err = err};
+    r = nlk_transact(k->sock, &m, on_found_dp, &found, err);
     nlk_msg_done(&m);
-    return r;
+    return r ? r : found.owned;
 }
 
 int kdp_open(const struct kdp_config *config, struct datapath **ret_dp, struct err *err)

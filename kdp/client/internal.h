@@ -40,6 +40,11 @@ void kdp_msg_init(struct nlk_msg *, const struct kdp *, uint16_t family, uint8_t
 int kdp_parse(const struct nlmsghdr *, const struct nlk_policy *, size_t n_policy, const struct nlattr *tb[], size_t n_tb,
               struct err *);
 
+// --- owner.c ---
+// 0, or -EBUSY with a sentence: one of the netlink ports that upcalls go to is open. `pids` is OVS_DP_ATTR_PER_CPU_PIDS or
+// NULL.
+int kdp_check_owner(const struct kdp *, const struct nlattr *pids, struct err *);
+
 // --- key.c: OVS_KEY_ATTR_* ---
 // Put a nest `type` with the attributes that describe a key, and those of the mask that goes with it. A key that stands
 // alone has no mask (NULL). What `mask` leaves out must be zero in `key`.

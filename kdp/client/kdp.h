@@ -12,6 +12,6 @@ struct kdp_config {
     const char *name; // of the datapath, "ovs-system" if NULL
 };
 
-// Makes the datapath or takes over the one that is there. -ENOENT with a sentence: the kernel lacks the module; -EEXIST: the
-// datapath belongs to another live process. Blocks on the kernel.
+// Makes the datapath or takes over the one that is there. -ENOENT with a sentence: the kernel lacks the module; -EBUSY: the
+// datapath is served by another live process. Blocks on the kernel.
 int kdp_open(const struct kdp_config *, struct datapath **ret_dp, struct err *);

@@ -9,6 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/str.h"
 #include "slowpath/config/switch.h"
 #include "slowpath/softdp/softdp.h"
 
@@ -157,6 +158,8 @@ static int join_datapath(struct iface *iface)
     if (r) {
         AUTO_FREE char *text = r == -ENODEV
                                    ? xasprintf("could not open network device %s (No such device)", iface->name)
+                               : str_starts(err_text(&err), iface->name)
+                                   ? xstrdup(err_text(&err))
                                    : xasprintf("could not add %s: %s", iface->name, err_text(&err));
         set_error(iface, text);
         return r;

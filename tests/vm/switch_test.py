@@ -9,3 +9,7 @@ import pytest
 def test_switch(vm, kernel):
     module = modules.build('drivers/nicsim/module', kernel)
     vm.pytest('switch_test.py', kernel=kernel, env={'NICSIM_KO': module}, timeout=900)
+
+
+def test_owner(vm):
+    vm.pytest('owner_test.py', timeout=300)
