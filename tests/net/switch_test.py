@@ -265,8 +265,8 @@ head = bytes.fromhex('0200000000020200000000010800' '4500001c00010000401166ce0a0
 for port in range(20000, 24000):
     s.send(head + port.to_bytes(2, 'big') + bytes.fromhex('000100080000'))
 ''')
-    wait_until(lambda: d.appctl('dpctl/dump-flows').count('in_port(') > 1000, what='megaflows')
-    asked = [d.namespace.popen('ovs-appctl', 'dpctl/dump-flows', '-m', env=d.environment, stdout=subprocess.DEVNULL) for _ in range(4)]
+    wait_until(lambda: d.appctl('dpctl/dump-flows').count('in_port(') > 3500, what='megaflows')
+    asked = [d.namespace.popen('ovs-appctl', 'dpctl/dump-flows', '-m', env=d.environment, stdout=subprocess.DEVNULL) for _ in range(30)]
     d.vsctl('set', 'open_vswitch', '.', 'other_config:sluice-simulated-nic=true')
     for process in asked:
         process.communicate(timeout=30)
