@@ -102,10 +102,13 @@ void iface_set_mtu(struct iface *iface, uint32_t mtu)
 {
     AUTO_ERR(err);
 
-    if (!mtu || !iface->link.ifindex || iface->link.mtu == mtu)
+    if (!mtu || !iface->link.ifindex || iface->link.mtu == mtu || iface->mtu_refused == mtu)
         return;
-    if (rtnl_link_set_mtu(iface->bridge->sw->rtnl, iface->link.ifindex, mtu, &err))
-        log_warn("bridge %s: MTU %u of %s: %s", iface->bridge->name, mtu, iface->name, err_text(&err));
+    iface->mtu_refused = 0;
+    if (!rtnl_link_set_mtu(iface->bridge->sw->rtnl, iface->link.ifindex, mtu, &err))
+        return;
+    iface->mtu_refused = mtu; // told once, not at every change of the database
+    log_warn("bridge %s: MTU %u of %s: %s", iface->bridge->name, mtu, iface->name, err_text(&err));
 }
 
 void iface_set_mac(struct iface *iface, const struct eth_addr *mac)
@@ -135,6 +138,7 @@ void iface_link(struct iface *iface, const struct rtnl_link *link)
             return; // an older device of this name
         leave_datapath(iface);
         memset(&iface->link, 0, sizeof iface->link);
+        iface->mtu_refused = 0;
         iface->ofp_port = iface->local ? OFPP_LOCAL : 0;
         AUTO_FREE char *text = xasprintf("could not open network device %s (No such device)", iface->name);
         set_error(iface, text);

@@ -47,6 +47,7 @@ struct iface {
     dp_port_t dp_port; // DP_PORT_NONE: not in the datapath
     uint32_t of_config; // OFPPC_* set by OpenFlow
     struct rtnl_link link; // the device's last known state; ifindex 0: none
+    uint32_t mtu_refused; // by the device, not tried again; 0: none
     unsigned link_resets;
     int64_t created; // clock_now()
     char *error; // what the database shows, or NULL

@@ -271,3 +271,15 @@ for port in range(20000, 24000):
     for process in asked:
         process.communicate(timeout=30)
     h1.ping('10.0.0.2')
+
+
+def test_an_mtu_that_the_device_refuses_is_told_once(net, daemons):
+    d, h1, h2 = two_hosts(net, daemons)
+    d.allow('MTU 999999 of p1')
+    d.vsctl('set', 'interface', 'p1', 'mtu_request=999999')
+    d.vsctl('set', 'bridge', 'br0', 'external_ids:a=b')
+    d.vsctl('set', 'bridge', 'br0', 'other_config:a=b')
+    with open(f'{d.results}/sluiced.log') as log:
+        assert log.read().count('MTU 999999 of p1') == 1
+    d.vsctl('set', 'interface', 'p1', 'mtu_request=1400')
+    wait_until(lambda: d.vsctl('get', 'interface', 'p1', 'mtu').strip() == '1400', what='MTU of p1')
