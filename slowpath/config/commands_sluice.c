@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Our own commands of the control socket. Each answers one JSON object, which `sluice` prints for people or hands on
-// (--json); docs/sluice.8.md describes the members. Main thread.
+// (--json); docs/man/sluice.8.in describes the members. Main thread.
 #include <errno.h>
 #include <string.h>
 
