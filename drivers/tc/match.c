@@ -259,7 +259,11 @@ bool tc_can_match(enum field_id id, bool *ret_masked)
         }
     }
     for (size_t i = 0; i < ARRAY_SIZE(plain); i++) {
-        if (f->offset >= plain[i].offset && f->offset + f->size <= plain[i].offset + plain[i].size) {
+        // ARP shares storage with IPv4 and with neighbour discovery.
+        bool frame = (plain[i].when == ARP) == (f->prereq == PREREQ_ARP);
+
+        if (frame && f->offset >= plain[i].offset && f->offset + f->size <= plain[i].offset + plain[i].size &&
+            f->prereq < PREREQ_ND) {
             *ret_masked = plain[i].mask != 0;
             return true;
         }

@@ -29,3 +29,5 @@ struct tc_config {
 };
 
 int tc_open(const struct tc_config *, struct tier **ret_tier, struct err *);
+// What its probe() says, without one that is open: for the support matrix.
+void tc_caps(struct tier_caps *ret_caps);

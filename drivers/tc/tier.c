@@ -184,7 +184,7 @@ static bool can_hold(struct tier *tier, const struct flow_desc *d, struct refusa
     return r == 0;
 }
 
-static void probe(struct tier *tier, struct tier_caps *ret)
+void tc_caps(struct tier_caps *ret)
 {
     memset(ret, 0, sizeof *ret);
     for (unsigned id = 0; id < FIELD_PIPELINE_FIRST; id++) {
@@ -196,6 +196,11 @@ static void probe(struct tier *tier, struct tier_caps *ret)
     ret->max_actions = TC_MAX_ACTIONS;
     ret->max_vlans = FLOW_MAX_VLANS;
     ret->tracks_used = true;
+}
+
+static void probe(struct tier *tier, struct tier_caps *ret)
+{
+    tc_caps(ret);
 }
 
 // --- Operations ---

@@ -255,7 +255,7 @@ static bool can_match(enum field_id id)
     return !(id >= FIELD_TUN_ID && id <= FIELD_TUN_GBP_FLAGS) && id != FIELD_MPLS_LSE2 && id != FIELD_MPLS_LSE3;
 }
 
-static void probe(struct tier *tier, struct tier_caps *ret)
+void kdp_caps(struct tier_caps *ret)
 {
     memset(ret, 0, sizeof *ret);
     for (unsigned id = 0; id < FIELD_PIPELINE_FIRST; id++) {
@@ -268,6 +268,11 @@ static void probe(struct tier *tier, struct tier_caps *ret)
     ret->max_actions = MAX_ACTIONS;
     ret->max_vlans = FLOW_MAX_VLANS;
     ret->tracks_used = true;
+}
+
+static void probe(struct tier *tier, struct tier_caps *ret)
+{
+    kdp_caps(ret);
 }
 
 static bool can_hold(struct tier *tier, const struct flow_desc *d, struct refusal *ret)

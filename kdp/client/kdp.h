@@ -15,3 +15,5 @@ struct kdp_config {
 // Makes the datapath or takes over the one that is there. -ENOENT with a sentence: the kernel lacks the module; -EBUSY: the
 // datapath is served by another live process. Blocks on the kernel.
 int kdp_open(const struct kdp_config *, struct datapath **ret_dp, struct err *);
+// What its probe() says, without one that is open: for the support matrix.
+void kdp_caps(struct tier_caps *ret_caps);

@@ -44,7 +44,7 @@ static bool can_match(enum field_id id)
     return id == FIELD_IN_PORT || (id >= FIELD_ETH_SRC && id < FIELD_PIPELINE_FIRST);
 }
 
-static void tier_probe(struct tier *tier, struct tier_caps *ret)
+void softdp_caps(struct tier_caps *ret)
 {
     memset(ret, 0, sizeof *ret);
     for (unsigned i = 0; i < FIELD_PIPELINE_FIRST; i++) {
@@ -56,6 +56,11 @@ static void tier_probe(struct tier *tier, struct tier_caps *ret)
     ret->max_actions = MAX_ACTIONS;
     ret->max_vlans = FLOW_MAX_VLANS;
     ret->tracks_used = true;
+}
+
+static void tier_probe(struct tier *tier, struct tier_caps *ret)
+{
+    softdp_caps(ret);
 }
 
 static bool can_hold(struct tier *tier, const struct flow_desc *d, struct refusal *ret)

@@ -16,6 +16,8 @@ struct softdp_config {
 
 // Starts the threads. The datapath is released by its ops->close().
 int softdp_open(const struct softdp_config *, struct datapath **ret_dp, struct err *);
+// What its probe() says, without one that is open: for the support matrix.
+void softdp_caps(struct tier_caps *ret_caps);
 
 // A NIC simulated in front of the datapath: it sees each received frame before the flow table does.
 struct softdp_nic {

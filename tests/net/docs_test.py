@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The documents say what the code does: settings and their defaults, files that are named."""
+
+import os
+import re
+
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def read(path):
+    with open(os.path.join(TREE, path)) as file:
+        return file.read()
+
+
+def test_every_setting_is_described_with_its_default():
+    code, page = read('slowpath/config/conf.c'), read('docs/operations.md')
+    settings = re.findall(r'replica_map\w*\(\w+, other, "([\w-]+)"((?:, [\w* ]+|, "")*)\)', code)
+    assert len(settings) >= 9
+    for key, arguments in settings:
+        row = re.search(rf'^\| `{key}` \| ([^|]*) \|', page, re.M)
+        assert row, f'{key} is not described'
+        default = arguments.split(', ')[-1]
+        assert default == '""' or row.group(1) == f'`{default}`', f'the default of {key} is {default}'
+
+
+def test_other_columns_that_are_read_are_named():
+    code, page = read('slowpath/config/conf.c'), read('docs/operations.md')
+    columns = set(re.findall(r'db->(?:Bridge|Port|Interface)_(\w+)', code))
+    assert len(columns) > 10
+    for column in columns - {'name', 'ports', 'interfaces', 'other_config', 'target', 'options'}:
+        assert f'`{column}`' in page, f'{column} is not named'
+
+
+def test_files_that_the_documents_name_are_there():
+    pages = ['README.md', 'tests/README.md'] + [f'docs/{name}' for name in os.listdir(os.path.join(TREE, 'docs'))
+                                               if name.endswith('.md')]
+    for page in pages:
+        for target in re.findall(r'\]\(([^)#:]+)\)', read(page)):
+            assert os.path.exists(os.path.join(TREE, os.path.dirname(page), target)), f'{page} names {target}'
