@@ -4,12 +4,9 @@
 #include "slowpath/config/commands.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "lib/base/clock.h"
-#include "lib/base/dirs.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "drivers/nicsim/inproc/inproc.h"
@@ -19,8 +16,6 @@
 
 LOG_MODULE(stack);
 
-#define OWNER_RUN_DIR "/var/run/openvswitch" // where a switch of this host runs unless told otherwise
-#define OWNER_PID_FILE OWNER_RUN_DIR "/ovs-vswitchd.pid"
 #define UFID_INSTANCE 0
 #define SIMULATED_CACHE_AGE_MS 1000 // as a ConnectX
 
@@ -54,43 +49,12 @@ static int netdev_parts(struct sw *sw, struct parts *ret, struct err *err)
     return 0;
 }
 
-// Opening and closing our own pid file would give up its lock: never look there.
-static bool runs_in_usual_place(void)
-{
-    struct stat ours, usual;
-
-    return !stat(dirs_run(), &ours) && !stat(OWNER_RUN_DIR, &usual) && ours.st_dev == usual.st_dev &&
-           ours.st_ino == usual.st_ino;
-}
-
-static bool same_network(pid_t pid)
-{
-    AUTO_FREE char *path = xasprintf("/proc/%d/ns/net", (int)pid);
-    struct stat ours, theirs;
-
-    return stat("/proc/self/ns/net", &ours) || stat(path, &theirs) || ours.st_ino == theirs.st_ino;
-}
-
-// The kernel has one datapath per network namespace: taking it over from a switch that runs from the usual folder would
-// take its upcalls and its ports. Who holds the lock on the pid file lives (fcntl(2), F_GETLK).
-static int refuse_owned(struct err *err)
-{
-    AUTO_CLOSE int fd = open(OWNER_PID_FILE, O_RDWR | O_CLOEXEC);
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-
-    if (fd < 0 || fcntl(fd, F_GETLK, &lock) < 0 || lock.l_type == F_UNLCK || !same_network(lock.l_pid))
-        return 0;
-    return err_set(err, -EBUSY, "the kernel datapath is in use by process %d (" OWNER_PID_FILE ")", (int)lock.l_pid);
-}
-
 static int system_parts(struct sw *sw, struct parts *ret, struct err *err)
 {
     struct kdp_config kdp = {0};
     struct tc_config tc = {.instance = UFID_INSTANCE};
-    int r = runs_in_usual_place() ? 0 : refuse_owned(err);
+    int r = kdp_open(&kdp, &ret->dp, err);
 
-    if (!r)
-        r = kdp_open(&kdp, &ret->dp, err);
     if (r)
         return r;
     if (sw->tc_policy && !strcmp(sw->tc_policy, "skip_hw"))
