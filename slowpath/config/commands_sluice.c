@@ -30,14 +30,19 @@ static double seconds_since(int64_t then)
 
 // --- One megaflow ---
 
-static json_t *refusal_json(const struct refusal *r, const char *tier)
+// `names` may be NULL: ports are then told by number.
+static json_t *refusal_json(const struct refusal *r, const char *tier, const struct port_names *names)
 {
+    const char *name = names && r->culprit == CULPRIT_PORT ? port_name(names, r->id) : NULL;
     char culprit[64];
 
     if (r->stage == REFUSAL_NONE)
         return json_null();
+    refusal_culprit_text(r, culprit, sizeof culprit);
+    if (name)
+        snprintf(culprit, sizeof culprit, "port %s", name);
     return json_pack("{s:s, s:o, s:s, s:s, s:s, s:i}", "stage", refusal_stage_name(r->stage), "tier", text_or_null(tier),
-                     "culprit", refusal_culprit_text(r, culprit, sizeof culprit), "sentence", r->sentence, "error",
+                     "culprit", culprit, "sentence", r->sentence, "error",
                      r->error ? strerrorname_np(-r->error) : "", "errno", r->error);
 }
 
@@ -58,14 +63,14 @@ static json_t *flow_json(struct sw *sw, struct stack *stack, const struct backer
         (json_int_t)f->sums.hw_packets, "hardware_bytes", (json_int_t)f->sums.hw_bytes, "age", seconds_since(f->created));
     json_object_set_new(json, "used", f->used ? json_real(seconds_since(f->used)) : json_null());
     json_object_set_new(json, "reason", text_or_null(f->where.why.stage ? f->where.why.sentence : f->error));
-    json_object_set_new(json, "refusal", refusal_json(&f->where.why, f->where.refused_by));
+    json_object_set_new(json, "refusal", refusal_json(&f->where.why, f->where.refused_by, &names));
     if (f->where.why.stage) {
         json_object_set_new(json, "since", json_real(seconds_since(f->where.since)));
         json_object_set_new(json, "attempts", json_integer(f->where.attempts));
         json_object_set_new(json, "remedy", text_or_null(f->where.remedy));
     }
     if (f->software_refused)
-        json_object_set_new(json, "software_refusal", refusal_json(&f->software_refusal, stack->type));
+        json_object_set_new(json, "software_refusal", refusal_json(&f->software_refusal, stack->type, &names));
     return json;
 }
 
@@ -88,7 +93,7 @@ static void add_flow(void *aux, struct stack *stack, const struct backer_flow *f
 
 static void add_reason(void *aux, const struct refusal_count *c)
 {
-    json_t *json = refusal_json(&c->why, c->tier);
+    json_t *json = refusal_json(&c->why, c->tier, NULL);
 
     json_object_set_new(json, "now", json_integer((json_int_t)c->now));
     json_object_set_new(json, "total", json_integer((json_int_t)c->total));
