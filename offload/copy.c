@@ -180,6 +180,7 @@ void copy_start(struct placement *p, struct tier_op *op, struct work_item *item)
         v = p->hw.want;
     }
     op->desc = &v->desc;
+    op->sample = NULL;
     op->handle = p->hw.handle;
     op->error = 0;
     op->refusal.stage = REFUSAL_NONE;

@@ -278,6 +278,7 @@ static int apply_some(struct offload *o, struct tier_channel *ch, struct place_c
         ops[i].type = v[i].type;
         ops[i].desc = v[i].type == TIER_REMOVE ? &p->version->desc : &v[i].version->desc;
         ops[i].handle = p->sw.handle;
+        ops[i].sample = v[i].sample;
         v[i].error = 0;
     }
     int error = o->software->ops->apply(ch, ops, n), first = 0;

@@ -195,6 +195,7 @@ struct place_change {
     enum tier_op_type type;
     struct placement *placement;
     struct place_version *version; // INSTALL, MODIFY: a reference is taken. REMOVE: NULL
+    const struct flow_key *sample; // INSTALL: see struct tier_op; may be NULL
     int error;                     // result. On an error the placement is as it was
     struct refusal refusal;        // of the software tier
 };

@@ -136,7 +136,8 @@ static int put_flow(struct nlk_msg *m, const struct kdp *k, struct tier_op *op)
         nlk_put_u32(m, OVS_FLOW_ATTR_UFID_FLAGS, OVS_UFID_F_OMIT_KEY | OVS_UFID_F_OMIT_MASK | OVS_UFID_F_OMIT_ACTIONS);
         return 0;
     }
-    kdp_put_key(m, OVS_FLOW_ATTR_KEY, &d->key, &d->mask);
+    // The kernel masks the key itself, but first looks whether another flow takes it.
+    kdp_put_key(m, OVS_FLOW_ATTR_KEY, op->sample ? op->sample : &d->key, &d->mask);
     kdp_put_mask(m, OVS_FLOW_ATTR_MASK, &d->key, &d->mask);
     return kdp_put_actions(m, OVS_FLOW_ATTR_ACTIONS, &d->actions, &d->key, &op->refusal);
 }

@@ -68,6 +68,9 @@ struct tier_op {
     // The tier's own: written by INSTALL, may be rewritten by MODIFY, given back by the caller. 0 with the REMOVE that follows an
     // INSTALL which got no answer: the tier finds the flow by UFID, or says -ENOENT.
     uint64_t handle;
+    // INSTALL: a packet of this megaflow that no other one takes, or NULL. A tier whose flows may not overlap looks for others
+    // at this key (-EEXIST: there is one); without it, at desc->key, where an overlap is likelier.
+    const struct flow_key *sample;
     // Results, filled for every operation:
     int error; // 0 or negative errno; on an error the flow is as it was before
     struct refusal refusal; // for errors of INSTALL and MODIFY

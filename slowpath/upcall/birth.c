@@ -4,13 +4,16 @@
 //   conceive   identity, published in the store: whoever comes second with the same finds it there
 //   install    in the software tier, where the slow path stands in for actions that it refuses;
 //   what doesn't get in at
-//              all leaves the store again
+//              all leaves the store again. A tier may not take a megaflow beside a wider one
+//              (-EEXIST): a keeper tries again when it has removed that, a handler lets it go,
+//              because what stands there was just installed by another
 //   born       handed to the keeper that its UFID falls to, which looks at once if the tables
 //   changed since it was
 //              conceived
 //
 // Threads: handlers, for packets that missed; keepers, for the narrower successors of megaflows
 // that are too wide.
+#include <errno.h>
 #include <string.h>
 
 #include "lib/base/log.h"
@@ -57,14 +60,28 @@ static struct translation *translation_make(struct birth *birth)
     return translation_new(&id, birth->out, xlate_out_is_slow(birth->out));
 }
 
+static void let_go(struct backer *b, struct birth *birth)
+{
+    store_del(b->store, birth->megaflow);
+    megaflow_free(birth->megaflow);
+    birth->megaflow = NULL;
+}
+
+static struct place_change install_change(const struct birth *birth)
+{
+    return (struct place_change){.type = TIER_INSTALL,
+                                 .placement = &birth->megaflow->place,
+                                 .version = &birth->translation->version,
+                                 .sample = birth->packet};
+}
+
 static void install_slow(struct backer *b, struct tier_channel *ch, struct birth *birth,
                          const struct refusal *why)
 {
     struct translation *t = translation_refused(birth->translation, why);
     place_version_unref(&birth->translation->version);
     birth->translation = t;
-    struct place_change c = {
-        .type = TIER_INSTALL, .placement = &birth->megaflow->place, .version = &t->version};
+    struct place_change c = install_change(birth);
     place_apply(b->offload, ch, &c, 1);
     birth->refused = true;
     if (!c.error)
@@ -72,9 +89,7 @@ static void install_slow(struct backer *b, struct tier_channel *ch, struct birth
     static struct log_limit rl = LOG_LIMIT(1, 5);
     log_warn_rl(&rl, "%s does not take a megaflow, whose packets are therefore handled one by one: %s",
                 b->software->ops->name, c.refusal.sentence);
-    store_del(b->store, birth->megaflow);
-    megaflow_free(birth->megaflow);
-    birth->megaflow = NULL;
+    let_go(b, birth);
 }
 
 void births_install(struct backer *b, struct tier_channel *ch, struct birth *v, size_t n)
@@ -83,15 +98,29 @@ void births_install(struct backer *b, struct tier_channel *ch, struct birth *v, 
     assert(n <= UPCALL_BATCH);
     for (size_t i = 0; i < n; i++) {
         v[i].translation = translation_make(&v[i]);
-        changes[i] = (struct place_change){.type = TIER_INSTALL,
-                                           .placement = &v[i].megaflow->place,
-                                           .version = &v[i].translation->version};
+        changes[i] = install_change(&v[i]);
     }
     if (n)
         place_apply(b->offload, ch, changes, n);
     for (size_t i = 0; i < n; i++) {
-        if (changes[i].error)
+        v[i].crowded = changes[i].error == -EEXIST;
+        if (changes[i].error && !v[i].crowded)
             install_slow(b, ch, &v[i], &changes[i].refusal);
+    }
+}
+
+void births_again(struct backer *b, struct tier_channel *ch, struct birth *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!v[i].crowded)
+            continue;
+        struct place_change c = install_change(&v[i]);
+        place_apply(b->offload, ch, &c, 1);
+        v[i].crowded = c.error == -EEXIST;
+        if (v[i].crowded)
+            let_go(b, &v[i]);
+        else if (c.error)
+            install_slow(b, ch, &v[i], &c.refusal);
     }
 }
 

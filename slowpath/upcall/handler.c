@@ -129,6 +129,7 @@ static void execute(struct handler *h, struct job *j)
 static void install(struct handler *h, struct batch *batch)
 {
     births_install(h->backer, h->channel, batch->births, batch->n_births);
+    births_again(h->backer, h->channel, batch->births, batch->n_births);
     for (size_t i = 0; i < batch->n_births; i++) {
         const struct birth *birth = &batch->births[i];
         tally_add(!birth->megaflow ? &h->n.failed

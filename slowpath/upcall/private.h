@@ -112,17 +112,21 @@ struct backer {
 
 // --- birth.c ---
 struct birth {
-    struct megaflow *megaflow; // NULL after births_install(): it got in nowhere
+    struct megaflow *megaflow; // NULL: it got in nowhere
     const struct flow_key *packet;
     struct xlate_out *out;           // births_install() takes actions and credits
     struct translation *translation; // a reference, from births_install() on
     bool refused;                    // by the software tier; on the slow path, if at all
+    bool crowded;                    // another megaflow stands in its place: births_again()
 };
 // Takes the provenance out of `out`. False: there already. Within an RCU read section.
 bool birth_conceive(struct birth *, struct backer *, const struct flow_key *packet,
                     struct pipeline *, ofp_port_t, struct xlate_out *, int64_t now);
 void births_install(struct backer *, struct tier_channel *, struct birth *,
-                    size_t n);                               // n <= UPCALL_BATCH
+                    size_t n); // n <= UPCALL_BATCH
+// Tries those once more that were crowded out, now that what stood in their place may be gone.
+// Those that still are, go.
+void births_again(struct backer *, struct tier_channel *, struct birth *, size_t n);
 void births_born(struct backer *, struct birth *, size_t n); // hands over, drops references
 
 // --- handler.c ---

@@ -98,7 +98,10 @@ static void apply(struct keeper *k, struct place_change *c, size_t n)
     place_apply(o, k->channel, c, n);
     for (size_t i = 0; i < n; i++) {
         if (c[i].error == -ENOENT && c[i].type == TIER_MODIFY) {
+            struct flow_key sample;
+            megaflow_sample((struct megaflow *)c[i].placement, &sample);
             c[i].type = TIER_INSTALL; // software lost it
+            c[i].sample = &sample;
             place_apply(o, k->channel, &c[i], 1);
         }
         struct megaflow *m = (struct megaflow *)c[i].placement;
@@ -113,13 +116,17 @@ static void apply(struct keeper *k, struct place_change *c, size_t n)
 
 void megaflows_reinstall(struct keeper *k, struct megaflow **v, size_t n)
 {
+    AUTO_FREE struct flow_key *samples = n ? NEW_ARRAY(struct flow_key, UPCALL_BATCH) : NULL;
     struct place_change c[UPCALL_BATCH];
     for (size_t start = 0; start < n; start += UPCALL_BATCH) {
         size_t some = MIN_OF(n - start, (size_t)UPCALL_BATCH);
         for (size_t i = 0; i < some; i++) {
             struct placement *p = &v[start + i]->place;
-            c[i] = (struct place_change){
-                .type = TIER_INSTALL, .placement = p, .version = place_version_ref(p->version)};
+            megaflow_sample(v[start + i], &samples[i]);
+            c[i] = (struct place_change){.type = TIER_INSTALL,
+                                         .placement = p,
+                                         .version = place_version_ref(p->version),
+                                         .sample = &samples[i]};
         }
         apply(k, c, some);
     }
@@ -232,7 +239,9 @@ static void settle_accounts(struct keeper *k, const struct review *r)
         megaflow_credit((struct megaflow *)places[i]);
 }
 
-// Successors first, then changes, then what goes: no packet finds neither.
+// Successors first, then changes, then what goes: no packet finds neither. Where the tier takes no
+// successor beside the wider one, it comes right after that one's end, and packets of the moment
+// between are handled one by one.
 static void carry_out(struct keeper *k, struct review *r)
 {
     struct backer *b = k->backer;
@@ -240,7 +249,6 @@ static void carry_out(struct keeper *k, struct review *r)
     struct megaflow *gone[REVIEW_BATCH];
     size_t n_changes = 0, n_gone = 0;
     births_install(b, k->channel, r->births, r->n_births);
-    births_born(b, r->births, r->n_births);
     settle_accounts(k, r);
     for (size_t i = 0; i < r->n; i++) {
         struct megaflow *m = r->v[i].megaflow;
@@ -254,12 +262,16 @@ static void carry_out(struct keeper *k, struct review *r)
         } else if (r->v[i].verdict != VERDICT_SAME) {
             gone[n_gone++] = m;
         }
-        if (r->v[i].verdict != VERDICT_GONE)
-            xlate_out_done(&r->v[i].out);
     }
     if (n_changes)
         apply(k, changes, n_changes);
     megaflows_remove(k, gone, n_gone);
+    births_again(b, k->channel, r->births, r->n_births);
+    births_born(b, r->births, r->n_births);
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->v[i].verdict != VERDICT_GONE)
+            xlate_out_done(&r->v[i].out);
+    }
     tally_add(&k->n.stale, n_changes + n_gone);
 }
 
