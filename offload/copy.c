@@ -87,6 +87,61 @@ void copy_want(struct placement *p, struct hw_tier *t, struct place_version *v)
     copy_settle(p);
 }
 
+static void late_drop(struct placement *p, struct place_late **at)
+{
+    struct place_late *late = *at;
+    *at = late->next;
+    finals_add(p, late->version, &late->count, true);
+    place_version_unref(late->version);
+    free(late);
+}
+
+// Superseded versions go with the copy, but a reader that is under way may yet bring the last
+// counters of some.
+static void lates_end(struct placement *p)
+{
+    while (!p->hw.have && !p->hw.pins && p->hw.late)
+        late_drop(p, &p->hw.late);
+}
+
+void copy_late_read(struct placement *p, uint64_t handle, const struct tier_stats *s, bool settled,
+                    int64_t now)
+{
+    struct place_late **at = &p->hw.late;
+    while (*at && (*at)->handle != handle)
+        at = &(*at)->next;
+    if (!*at)
+        return;
+    struct copy_count *c = &(*at)->count;
+    uint64_t packets = c->packets, bytes = c->bytes;
+    if (s && copy_count_read(c, s, now)) {
+        p->hw.tier->count.packets += c->packets - packets;
+        p->hw.tier->count.bytes += c->bytes - bytes;
+    }
+    if (settled)
+        late_drop(p, at);
+}
+
+void lates_free(struct place_late *late)
+{
+    while (late) {
+        struct place_late *next = late->next;
+        place_version_unref(late->version);
+        free(late);
+        late = next;
+    }
+}
+
+static void late_add(struct placement *p)
+{
+    struct place_late *late = NEW(struct place_late);
+    *late = (struct place_late){.next = p->hw.late,
+                                .version = place_version_ref(p->hw.have),
+                                .handle = p->hw.handle,
+                                .count = p->hw.count};
+    p->hw.late = late;
+}
+
 void copy_pin(struct placement *p)
 {
     p->hw.pins++;
@@ -95,6 +150,7 @@ void copy_pin(struct placement *p)
 void copy_unpin(struct placement *p)
 {
     p->hw.pins--;
+    lates_end(p);
     maybe_closed(p);
 }
 
@@ -136,6 +192,7 @@ static void set_have(struct placement *p, struct place_version *v)
         t->n_copies--;
     }
     version_set(&p->hw.have, v);
+    lates_end(p);
 }
 
 static void count_final(struct placement *p, const struct tier_op *op, int64_t now)
@@ -184,7 +241,8 @@ void copy_start(struct placement *p, struct tier_op *op, struct work_item *item)
     op->handle = p->hw.handle;
     op->error = 0;
     op->refusal.stage = REFUSAL_NONE;
-    op->counters_continue = false;
+    op->counters_continue = op->counters_late = false;
+    op->n_late = 0;
     memset(&op->last, 0, sizeof(op->last));
     op->final = TIER_FINAL_EXACT;
     op->short_by = 0;
@@ -255,6 +313,9 @@ static void finish_done(struct placement *p, struct place_version *v, struct tie
         t->count.modified++;
         if (op->counters_continue) {
             finals_add(p, p->hw.have, &p->hw.count, true); // what is known of the old version
+        } else if (op->counters_late) {
+            late_add(p);
+            copy_count_start(&p->hw.count, now);
         } else {
             count_final(p, op, now);
             copy_count_start(&p->hw.count, now);
@@ -282,6 +343,8 @@ void copy_finish(struct work_item *item, struct tier_op *op, bool sent, bool una
     p->hw.busy = false;
     p->hw.generation++;
     p->hw.tier->n_busy--;
+    for (uint32_t i = 0; i < op->n_late; i++)
+        copy_late_read(p, op->late[i].handle, &op->late[i].last, true, now);
     if (unanswered)
         finish_unanswered(p, v, op, sent, now);
     else if (!op->error)

@@ -69,9 +69,12 @@ void place_done(struct placement *p)
     why_clear(p);
     struct place_version *want = p->hw.want, *have = p->hw.have;
     struct place_final *finals = p->finals;
+    struct place_late *late = p->hw.late;
     p->hw.want = p->hw.have = NULL;
+    p->hw.late = NULL;
     p->finals = NULL;
     pthread_mutex_unlock(&o->lock);
+    lates_free(late);
     place_version_unref(want);
     place_version_unref(have);
     finals_free(finals);
@@ -386,6 +389,8 @@ void place_collect(struct placement *p, place_delta_fn *cb, void *aux)
     bool touched = atomic_load_explicit(&p->hw_touched, memory_order_relaxed);
     if (touched)
         pthread_mutex_lock(&p->offload->lock);
+    for (struct place_late *late = p->hw.late; late; late = late->next)
+        finals_add(p, late->version, &late->count, true);
     struct place_final *finals = p->finals;
     p->finals = NULL;
     if (p->hw.have && copy_count_take(&p->hw.count, &hw.packets, &hw.bytes)) {
@@ -423,6 +428,8 @@ int64_t place_quiet_until(struct placement *p)
         until = 0;
     else if (p->hw.have)
         until = MIN_OF(until, p->hw.count.quiet_until);
+    for (const struct place_late *late = p->hw.late; late; late = late->next)
+        until = MIN_OF(until, late->count.quiet_until);
     pthread_mutex_unlock(&p->offload->lock);
     return until;
 }

@@ -120,6 +120,7 @@ struct placement {
         struct copy_count count;
         struct cds_list_head queued; // in the tier's queue `lane`
         struct cds_list_head listed; // among the tier's copies while `have`
+        struct place_late *late;     // superseded versions that the tier still counts for
         uint32_t generation;         // moves with every operation but a first install
         uint16_t pins;               // readers that look at it
         uint8_t lane;                // enum hw_lane

@@ -37,12 +37,21 @@ struct place_final {
     bool hardware;
 };
 
+// A superseded version, read under its own handle until the tier knows all that it counted.
+struct place_late {
+    struct place_late *next;       // older ones
+    struct place_version *version; // a reference
+    uint64_t handle;
+    struct copy_count count;
+};
+
 enum worker_kind { WORKER_INSERT, WORKER_READ, WORKER_KINDS };
 
 struct work_item {
     struct placement *placement;
     struct place_version *version; // a reference: keeps the desc while the tier looks at it
     uint32_t generation;           // reader: of the copy when it was looked at
+    bool late;                     // reader: of a superseded version
 };
 
 // A thread with a channel of its own. All under the offload's lock but what the thread alone uses.
@@ -149,6 +158,10 @@ void copy_start(struct placement *, struct tier_op *, struct work_item *item);
 void copy_finish(struct work_item *, struct tier_op *, bool sent, bool unanswered, int64_t now);
 // The tier no longer has it.
 void copy_lost(struct placement *, int64_t now);
+// A superseded version's counters, its last if `settled`. NULL: there are none any more.
+void copy_late_read(struct placement *, uint64_t handle, const struct tier_stats *, bool settled,
+                    int64_t now);
+void lates_free(struct place_late *);
 void copy_pin(struct placement *);
 void copy_unpin(struct placement *);
 bool copy_can_close(const struct placement *);

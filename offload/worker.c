@@ -173,6 +173,27 @@ bool insert_step(struct worker *w)
     return true;
 }
 
+static size_t count_lates(const struct placement *p)
+{
+    size_t n = 0;
+    for (const struct place_late *late = p->hw.late; late; late = late->next)
+        n++;
+    return n;
+}
+
+static void take_one(struct worker *w, struct placement *p, struct place_version *v,
+                     uint64_t handle)
+{
+    w->reqs[w->n] = (struct tier_stats_req){.ufid = v->desc.ufid, .handle = handle};
+    w->items[w->n++] = (struct work_item){
+        .placement = p,
+        .version = place_version_ref(v),
+        .generation = p->hw.generation,
+        .late = v != p->hw.have,
+    };
+    copy_pin(p);
+}
+
 // Takes the next copies in line that are at rest, at most `*left`.
 static void take_reading(struct worker *w, uint64_t *left)
 {
@@ -180,19 +201,16 @@ static void take_reading(struct worker *w, uint64_t *left)
     w->n = 0;
     while (*left && w->n < READ_BATCH) {
         struct placement *p = cds_list_first_entry(&t->copies, struct placement, hw.listed);
+        if (w->n + 1 + count_lates(p) > READ_BATCH)
+            break;
         --*left;
         cds_list_del(&p->hw.listed); // to the end of the line
         cds_list_add_tail(&p->hw.listed, &t->copies);
         if (p->hw.busy || p->hw.uncertain)
             continue;
-        w->reqs[w->n] =
-            (struct tier_stats_req){.ufid = p->hw.have->desc.ufid, .handle = p->hw.handle};
-        w->items[w->n++] = (struct work_item){
-            .placement = p,
-            .version = place_version_ref(p->hw.have),
-            .generation = p->hw.generation,
-        };
-        copy_pin(p);
+        take_one(w, p, p->hw.have, p->hw.handle);
+        for (const struct place_late *late = p->hw.late; late; late = late->next)
+            take_one(w, p, late->version, late->handle);
     }
 }
 
@@ -202,7 +220,11 @@ static void file_reading(struct worker *w, int error, int64_t now)
     for (size_t i = 0; i < w->n; i++) {
         struct placement *p = w->items[i].placement;
         struct tier_stats_req *r = &w->reqs[i];
-        if (p->hw.generation == w->items[i].generation && p->hw.have) {
+        if (w->items[i].late) {
+            bool gone = r->error == -ENOENT;
+            if (gone || (!error && !r->error))
+                copy_late_read(p, r->handle, gone ? NULL : &r->stats, gone || r->settled, now);
+        } else if (p->hw.generation == w->items[i].generation && p->hw.have) {
             uint64_t packets = p->hw.count.packets, bytes = p->hw.count.bytes;
             if (r->error == -ENOENT) {
                 copy_lost(p, now);

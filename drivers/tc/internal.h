@@ -11,7 +11,10 @@
 #include "lib/contract/port.h"
 #include "lib/netlink/nlsock.h"
 
-#define TC_RUNGS 4 // priorities per ethertype
+// Priorities per ethertype. Those that are in use cost software packets of the port a lookup each; the more there are, the more
+// changes a megaflow under constant traffic sees before one costs counts.
+#define TC_RUNGS 16
+_Static_assert(TC_RUNGS <= TIER_LATE_MAX, "an operation can settle a whole ladder");
 #define TC_PRIO_BASE 0x2000 // our first priority; ours are TC_PRIO_BASE up to TC_PRIO_BASE + 0xfff
 #define TC_PRIO_END 0x3000
 #define TC_MAX_ACTIONS 16 // more don't fit the kernel's 4 kB notification
@@ -86,35 +89,84 @@ struct tc_port {
     int ifindex;
     char name[16];
     struct nic_port_info nic;
-    bool made_qdisc; // we made the ingress qdisc and take it away
+    bool own_qdisc; // the ingress qdisc is taken away with the port, if nobody else has come to use it
 };
-int tc_port_open(struct nlk_sock *, const struct tier_port *, struct tc_port **ret_port, struct err *);
-void tc_port_close(struct nlk_sock *, struct tc_port *);
+int tc_port_open(struct nlk_sock *, const struct tier_port *, uint8_t instance, struct tc_port **ret_port, struct err *);
+void tc_port_close(struct nlk_sock *, struct tc_port *, uint8_t instance);
 bool tc_ports_share_switch(const struct tc_port *, const struct tc_port *);
 
 // --- slots.c ---
+uint16_t tc_rung_prio(be16_t protocol, unsigned rung); // 0: no ladder for this ethertype
+bool tc_prio_is_ours(uint16_t prio);
+
+// --- tier.c: what is known of megaflows in the NIC, under the tier's lock ---
 // A filter that is in the kernel.
 struct tc_copy {
     struct tc_filter_id id;
     unsigned rung; // 0 is the bottom (worst), TC_RUNGS - 1 the top
 };
-// One that was replaced by a better rung: gets nothing any more, not yet read for the last time.
-struct tc_superseded {
-    struct tc_copy copy;
-    int64_t since; // clock_now()
+// A distinct mask of a port: filters with it share one table in the kernel and NIC.
+struct tc_mask {
+    UT_hash_handle hh;
+    struct {
+        dp_port_t dp_port;
+        uint32_t protocol;
+        uint64_t hash;
+    } key;
+    uint32_t refs;
 };
-struct tc_mask;
-// One megaflow in the NIC. The tier's lock.
 struct tc_flow {
     UT_hash_handle hh; // in tc_tier.flows, by ufid
     struct ufid ufid;
     dp_port_t dp_port;
     struct tc_mask *mask;
     struct tc_copy now; // the one that takes packets
+    // Superseded by a better rung: they get nothing any more and are not yet read for the last time. The inserter adds and
+    // removes them; the reader takes out those that have settled, and then deletes them.
     unsigned n_old;
-    struct tc_superseded old[TC_RUNGS - 1];
-    uint64_t banked_packets, banked_bytes; // of copies that are gone
-    struct tier_stats last; // last reading, in all
+    struct {
+        struct tc_copy copy;
+        int64_t since; // clock_now()
+    } old[TC_RUNGS];
+    uint64_t packets; // of `now`, at the last reading
+    int64_t read_at, moved_at; // clock_now(): last reading, last reading that showed more packets
 };
-uint16_t tc_rung_prio(be16_t protocol, unsigned rung); // 0: no ladder for this ethertype
-bool tc_prio_is_ours(uint16_t prio);
+struct tc_tier {
+    struct tier tier;
+    struct tc_config config;
+    struct nlk_sock *sock; // for ports: the thread that attaches them
+    pthread_mutex_t lock;
+    struct tc_port *ports;
+    struct tc_flow *flows;
+    struct tc_mask *masks;
+    uint32_t next_handle;
+};
+struct tc_channel {
+    struct tier_channel base;
+    struct nlk_sock *sock;
+    struct nlk_batch *batch;
+};
+static inline struct tc_tier *tc_from_tier(struct tier *t)
+{
+    return (struct tc_tier *)(void *)((char *)t - offsetof(struct tc_tier, tier));
+}
+// A version's handle (tier_op.handle): never 0, and never used again.
+static inline uint64_t tc_handle(const struct tc_filter_id *id)
+{
+    return (uint64_t)id->prio << 32 | id->handle;
+}
+struct tc_port *tc_find_port(const struct tc_tier *, dp_port_t);
+struct tc_flow *tc_find_flow(const struct tc_tier *, const struct ufid *);
+struct tc_flow *tc_flow_add(struct tc_tier *, const struct flow_desc *, const struct tc_copy *now);
+void tc_flow_forget(struct tc_tier *, struct tc_flow *); // frees
+// With a message, puts match and actions as well. 0 or a negative errno, refused.
+int tc_express(struct tc_tier *, struct nlk_msg *, const struct flow_desc *, be16_t *ret_protocol, struct refusal *);
+
+// --- apply.c, counters.c, sweep.c: callbacks of the contract ---
+int tc_apply(struct tier_channel *, struct tier_op *, size_t n);
+int tc_stats(struct tier_channel *, struct tier_stats_req *, size_t n);
+int tc_dump(struct tier_channel *, uint8_t instance, tier_dump_fn *cb, void *aux);
+// Deletes filters that carry our UFIDs and priorities: of an earlier process, or of a port that goes.
+int tc_delete_ours(struct nlk_sock *, int ifindex, uint8_t instance);
+// Whether the port has filters that are not ours, in either direction.
+bool tc_has_foreign(struct nlk_sock *, int ifindex, uint8_t instance);

@@ -92,7 +92,7 @@ static int qdisc(struct nlk_sock *sock, int ifindex, bool add, struct err *err)
     return r;
 }
 
-int tc_port_open(struct nlk_sock *sock, const struct tier_port *want, struct tc_port **ret, struct err *err)
+int tc_port_open(struct nlk_sock *sock, const struct tier_port *want, uint8_t instance, struct tc_port **ret, struct err *err)
 {
     struct nic_port_info nic;
     AUTO_ERR(why);
@@ -104,7 +104,7 @@ int tc_port_open(struct nlk_sock *sock, const struct tier_port *want, struct tc_
         return err_set(err, -EOPNOTSUPP, "hw-tc-offload is off for %s (ethtool -K %s hw-tc-offload on)", want->name,
                        want->name);
     r = qdisc(sock, want->ifindex, true, &why);
-    if (r && r != -EEXIST) { // another one's ingress or clsact qdisc serves as well
+    if (r && r != -EEXIST) { // one that is there serves as well
         err_prefix(&why, "%s: making an ingress qdisc", want->name);
         return err_move(err, &why);
     }
@@ -113,14 +113,15 @@ int tc_port_open(struct nlk_sock *sock, const struct tier_port *want, struct tc_
     port->ifindex = want->ifindex;
     str_copy(port->name, sizeof port->name, want->name);
     port->nic = nic;
-    port->made_qdisc = r == 0;
+    // One without anything of others is ours, of an earlier process, or nobody's.
+    port->own_qdisc = r == 0 || !tc_has_foreign(sock, want->ifindex, instance);
     *ret = port;
     return 0;
 }
 
-void tc_port_close(struct nlk_sock *sock, struct tc_port *port)
+void tc_port_close(struct nlk_sock *sock, struct tc_port *port, uint8_t instance)
 {
-    if (port->made_qdisc)
+    if (port->own_qdisc && !tc_has_foreign(sock, port->ifindex, instance))
         qdisc(sock, port->ifindex, false, NULL); // -ENODEV when the device is gone
     free(port);
 }

@@ -62,6 +62,13 @@ enum tier_final {
     TIER_FINAL_BOUNDED, // short by at most `short_by` packets
 };
 
+// The last counters of a version that was superseded (see tier_op.counters_late).
+struct tier_late {
+    uint64_t handle;
+    struct tier_stats last;
+};
+#define TIER_LATE_MAX 16
+
 struct tier_op {
     enum tier_op_type type;
     const struct flow_desc *desc; // caller's, unchanged until the call returns
@@ -75,15 +82,21 @@ struct tier_op {
     int error; // 0 or negative errno; on an error the flow is as it was before
     struct refusal refusal; // for errors of INSTALL and MODIFY
     bool counters_continue; // MODIFY: stats() goes on from where it was, and `last` is zero
-    struct tier_stats last; // REMOVE, and MODIFY without counters_continue: the old flow's final counters
+    // MODIFY: the old version gets no more packets, but the tier still learns of some that it got. It is read under its old
+    // handle until it is `settled`; the new handle's counters begin at zero. `last` is zero.
+    bool counters_late;
+    struct tier_stats last; // REMOVE, and MODIFY with neither of these: the old flow's final counters
     enum tier_final final;
     uint64_t short_by; // packets, for TIER_FINAL_BOUNDED
+    uint32_t n_late; // REMOVE, MODIFY: superseded versions that this operation settled, even if it failed
+    struct tier_late late[TIER_LATE_MAX];
 };
 
 struct tier_stats_req {
     struct ufid ufid;
     uint64_t handle;
     int error; // -ENOENT: the tier no longer has it (reset, removed by another)
+    bool settled; // a superseded version: these are its last counters, its handle is no more
     struct tier_stats stats;
 };
 

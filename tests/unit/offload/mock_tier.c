@@ -27,6 +27,51 @@ static void flow_free(struct mock_tier *m, struct mock_flow *f)
     free(f);
 }
 
+// Takes the superseded versions of a flow out; into `op` if it is there and has room.
+static void lates_end(struct mock_tier *m, const struct ufid *u, struct tier_op *op)
+{
+    for (struct mock_late **at = &m->lates; *at;) {
+        struct mock_late *late = *at;
+        if (u && !ufid_equal(&late->ufid, u)) {
+            at = &late->next;
+            continue;
+        }
+        if (op && op->n_late < TIER_LATE_MAX)
+            op->late[op->n_late++] = (struct tier_late){late->handle, late->all};
+        *at = late->next;
+        free(late);
+    }
+}
+
+static unsigned lates_count(const struct mock_tier *m, const struct ufid *u)
+{
+    unsigned n = 0;
+    for (const struct mock_late *late = m->lates; late; late = late->next)
+        n += ufid_equal(&late->ufid, u);
+    return n;
+}
+
+static bool read_late(struct mock_tier *m, struct tier_stats_req *r)
+{
+    struct mock_late **at = &m->lates;
+    while (*at && ((*at)->handle != r->handle || !ufid_equal(&(*at)->ufid, &r->ufid)))
+        at = &(*at)->next;
+    struct mock_late *late = *at;
+    if (!late)
+        return false;
+    int64_t age = clock_now() - late->since;
+    if (age >= m->cache_ms * NSEC_PER_MSEC)
+        late->shown = late->all;
+    r->stats = late->shown;
+    r->settled = age >= 2 * m->cache_ms * NSEC_PER_MSEC;
+    if (r->settled) {
+        r->stats = late->all;
+        *at = late->next;
+        free(late);
+    }
+    return true;
+}
+
 static bool has_field(const struct flow_desc *d, enum field_id id)
 {
     if (id == FIELD_NONE)
@@ -148,9 +193,22 @@ static void do_modify(struct mock_tier *m, struct tier_op *op)
         op->error = refuse(&op->refusal, REFUSAL_DRIVER, CULPRIT_NONE, 0, -EOPNOTSUPP,
                            "mock: can't be changed");
     } else {
-        op->counters_continue = !m->modify_restarts;
-        if (m->modify_restarts) {
+        bool late = m->modify_late && lates_count(m, &f->desc.ufid) < TIER_LATE_MAX;
+        op->counters_late = late;
+        op->counters_continue = !m->modify_restarts && !late;
+        if (late) {
+            struct mock_late *old = NEW(struct mock_late);
+            old->ufid = f->desc.ufid;
+            old->handle = f->handle;
+            old->all = (struct tier_stats){.packets = f->packets, .bytes = f->bytes, .used = f->used};
+            old->shown = f->shown;
+            old->since = clock_now();
+            old->next = m->lates;
+            m->lates = old;
+        } else if (m->modify_restarts) {
             final(m, f, op);
+        }
+        if (!op->counters_continue) {
             f->packets = f->bytes = 0;
             memset(&f->shown, 0, sizeof(f->shown));
             f->shown_at = clock_now();
@@ -168,6 +226,7 @@ static void do_remove(struct mock_tier *m, struct tier_op *op)
         op->error = -ENOENT;
     } else {
         final(m, f, op);
+        lates_end(m, &op->desc->ufid, op);
         flow_free(m, f);
     }
 }
@@ -197,6 +256,8 @@ static int mock_apply(struct tier_channel *ch, struct tier_op *ops, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct tier_op *op = &ops[i];
         op->error = 0;
+        op->counters_late = false;
+        op->n_late = 0;
         if (fault == FAULT_BEFORE || (fault == FAULT_HALF && i >= n / 2)) {
             op->error = -ENOBUFS;
             continue;
@@ -230,6 +291,11 @@ static int mock_stats(struct tier_channel *ch, struct tier_stats_req *reqs, size
     m->fault_stats = false;
     for (size_t i = 0; i < n; i++) {
         struct mock_flow *f = find(m, &reqs[i].ufid);
+        reqs[i].settled = false;
+        if (!error && read_late(m, &reqs[i])) {
+            reqs[i].error = 0;
+            continue;
+        }
         reqs[i].error = error ? error : f && f->handle == reqs[i].handle ? 0 : -ENOENT;
         if (!reqs[i].error)
             read_flow(m, f, &reqs[i].stats);
@@ -304,6 +370,7 @@ void mock_tier_reset(struct mock_tier *m)
     struct mock_flow *f, *next;
     HASH_ITER (hh, m->flows, f, next)
         flow_free(m, f);
+    lates_end(m, NULL, NULL);
     pthread_mutex_unlock(&m->lock);
 }
 

@@ -27,6 +27,16 @@ struct mock_flow {
     UT_hash_handle hh;
 };
 
+// A version that MODIFY superseded, with modify_late.
+struct mock_late {
+    struct mock_late *next;
+    struct ufid ufid;
+    uint64_t handle;
+    struct tier_stats all;   // what it counted
+    struct tier_stats shown; // what was shown of that
+    int64_t since;
+};
+
 struct mock_tier {
     struct tier tier;
     struct tier_ops ops;
@@ -34,6 +44,7 @@ struct mock_tier {
     pthread_cond_t cond;
     void *owner; // the test's
     struct mock_flow *flows;
+    struct mock_late *lates;
     uint64_t next_handle;
 
     // Knobs.
@@ -49,6 +60,7 @@ struct mock_tier {
     bool hang_apply, hang_stats;   // until cleared by mock_tier_release()
     unsigned cache_ms;             // age of the figures
     bool modify_restarts;          // MODIFY hands the old counters back
+    bool modify_late;              // … or shows them later, under the old handle
     uint64_t final_short;          // finals lack so many packets at most and say so
     dp_port_t foreign_port;        // can_hold refuses this port. DP_PORT_NONE: none
 

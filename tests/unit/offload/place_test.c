@@ -259,6 +259,48 @@ static void test_modify(void **state)
     }
 }
 
+// What the NIC's cache had not yet shown of an old version is credited to that version, however it is learnt.
+static void test_superseded_versions_are_read_to_the_end(void **state)
+{
+    struct harness h;
+    harness_start(&h, 1, &(struct offload_options){.instance = 1, .manual = true});
+    h.hw[0]->modify_late = true;
+    h.hw[0]->cache_ms = 1000;
+    struct tflow *f = tflow_new(&h, 7);
+    struct tversion *v[3];
+    for (unsigned i = 0; i < 3; i++) {
+        v[i] = tversion_new(7, 2 + i);
+        place_version_ref(&v[i]->version);
+    }
+    tflow_install(&h, f, v[0]);
+    harness_settle(&h);
+    send_n(&h, f, 10);
+    tflow_modify(&h, f, v[1]);
+    harness_settle(&h);
+    send_n(&h, f, 5);
+    harness_read(&h);
+    tflow_collect(&h, f);
+    assert_int_equal(v[0]->credited + v[1]->credited, 0);
+    clock_warp(2100 * NSEC_PER_MSEC);
+    harness_read(&h);
+    tflow_collect(&h, f);
+    assert_int_equal(v[0]->credited, 10);
+    assert_int_equal(v[1]->credited, 5);
+    assert_null(h.hw[0]->lates);
+
+    // The removal settles what is still open.
+    tflow_modify(&h, f, v[2]);
+    harness_settle(&h);
+    send_n(&h, f, 7);
+    tflow_remove(&h, f);
+    assert_int_equal(tflow_finish(&h, f), 22);
+    assert_int_equal(v[1]->credited, 5);
+    assert_int_equal(v[2]->credited, 7);
+    for (unsigned i = 0; i < 3; i++)
+        place_version_unref(&v[i]->version);
+    assert_true(harness_stop(&h));
+}
+
 static void test_reset(void **state)
 {
     struct harness h;
@@ -491,6 +533,7 @@ int main(void)
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_back_pressure),
         cmocka_unit_test(test_modify),
+        cmocka_unit_test(test_superseded_versions_are_read_to_the_end),
         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_unanswered),
         cmocka_unit_test(test_policy_and_tiers),

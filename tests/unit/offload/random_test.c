@@ -119,6 +119,7 @@ static void on_world(struct world *w)
         break;
     case 3:
         m->modify_restarts = random_below(2);
+        m->modify_late = m->ops.hardware && random_below(2);
         break;
     case 4:
         m->cache_ms = random_below(2) * 1000;

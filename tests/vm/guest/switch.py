@@ -10,8 +10,6 @@ import os
 import re
 import socket
 import struct
-import threading
-import time
 
 import frames
 import netns
@@ -22,16 +20,20 @@ REPS = ('nic0rep0', 'nic0rep1', 'nic0rep2')
 SO_RCVBUFFORCE = 33
 
 SENDER = '''
-import socket, struct, sys, time
-address, port, count, rate, tos, first = sys.argv[1], *map(int, sys.argv[2:])
+import signal, socket, struct, sys, time
+address, port, count, rate, tos = sys.argv[1], *map(int, sys.argv[2:])
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
 due = time.monotonic()
-for i in range(first, first + count):
+sent = 0
+signal.signal(signal.SIGTERM, lambda *_: globals().update(count=0))
+while sent < count:
     while time.monotonic() < due:
-        time.sleep(0)
-    s.sendto(struct.pack('!I', i) + bytes(96), (address, port))
+        time.sleep(0.0002)
+    s.sendto(struct.pack('!I', sent) + bytes(96), (address, port))
+    sent += 1
     due = max(due + 1 / rate, time.monotonic() - 0.01)  # no bursts to catch up
+print(sent)
 '''
 
 
@@ -66,7 +68,7 @@ class Control:
 
 
 class OpenFlow:
-    """An OpenFlow 1.0 connection that changes the actions of all rules again and again."""
+    """An OpenFlow 1.0 connection that changes the actions of rules again and again."""
 
     def __init__(self, rundir, bridge='br0'):
         self.socket = socket.socket(socket.AF_UNIX)
@@ -91,10 +93,10 @@ class OpenFlow:
             data += self.socket.recv(n - len(data))
         return data
 
-    def modify(self, *ports):
-        """mod-flows: all rules output to PORTS. Returns when the switch has done it."""
+    def modify(self, in_port, *ports):
+        """mod-flows: rules for IN_PORT output to PORTS. Returns when the switch has done it."""
         actions = b''.join(struct.pack('!HHHH', 0, 8, port, 0) for port in ports)
-        match = struct.pack('!I', 0x3fffff) + bytes(36)
+        match = struct.pack('!IH', 0x3ffffe, in_port) + bytes(34)
         body = match + struct.pack('!QHHHHIHH', 0, 1, 0, 0, 0, 0xffffffff, 0xffff, 0) + actions
         self.socket.sendall(struct.pack('!BBHI', 1, 14, 8 + len(body), 2) + body + struct.pack('!BBHI', 1, 18, 8, 3))
         self.until(19)
@@ -113,18 +115,20 @@ class Stream:
             return s
         self.socket = frames.in_namespace(switch.h1.name, bind)
         self.sender = switch.h0.popen('/usr/bin/python3', '-c', SENDER, '10.0.0.2', str(port), str(count), str(rate),
-                                      str(tos), '0')
+                                      str(tos), stdout=-1, text=True)
 
     def running(self):
         return self.sender.poll() is None
 
     def end(self):
         """Wait for the end; the numbers that arrived."""
-        assert self.sender.wait(180) == 0
-        self.socket.settimeout(1)
+        sent = int(self.sender.communicate(timeout=180)[0])
+        self.switch.sent -= self.count - sent  # it was told to stop
+        self.count = sent
         numbers = []
         try:
             while True:
+                self.socket.settimeout(5 if len(numbers) < sent else 0.2)  # what comes beyond was doubled
                 numbers.append(struct.unpack('!I', self.socket.recv(2048)[:4])[0])
         except TimeoutError:
             self.socket.close()
@@ -254,30 +258,14 @@ class Switch:
         wait_until(lambda: self.counted() == self.sent, timeout=15, interval=0.3,
                    what=f'count of {self.sent} after {what} (counted: {self.counted()})')
 
+    def settled(self, least):
+        """Wait until OpenFlow has counted at least LEAST, and then for two readings that are the same."""
+        seen = [0]
+
+        def steady():
+            seen.append(self.counted())
+            return seen[-1] >= least and seen[-1] == seen[-2]
+        wait_until(steady, what=f'count of {least}', interval=0.6)
+
     def wait_hardware(self, n=2):
         wait_until(lambda: len(self.hardware()) == n, what=f'{n} filters in the NIC', interval=0.1)
-
-
-class Repeat:
-    """Calls FUNCTION every so often in a thread, and counts."""
-
-    def __init__(self, function, pause):
-        self.function, self.pause, self.calls, self.error, self.stopped = function, pause, 0, None, False
-        self.thread = threading.Thread(target=self.run)
-        self.thread.start()
-
-    def run(self):
-        try:
-            while not self.stopped:
-                self.function(self.calls)
-                self.calls += 1
-                time.sleep(self.pause)
-        except Exception as error:  # told by stop()
-            self.error = error
-
-    def stop(self):
-        self.stopped = True
-        self.thread.join()
-        if self.error:
-            raise self.error
-        return self.calls
