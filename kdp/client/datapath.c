@@ -2,7 +2,7 @@
 // The kernel module as a datapath (lib/contract/datapath.h): making or taking over, ports, execute, counters.
 //
 // Take-over: datapath, ports and flows outlive the process that made them. A port that is there already is adopted with its
-// number; who uses the datapath removes what it doesn't want. Main thread, but execute and counters.
+// number; who uses the datapath removes what it doesn't want. Flows forward until then, and are deleted. Main thread, but execute and counters.
 #include <errno.h>
 #include <linux/genetlink.h>
 #include <string.h>
@@ -347,7 +347,10 @@ static int make_or_find(struct kdp *k, struct err *err)
     struct found_dp found = {.k = k, .err = err};
     r = nlk_transact(k->sock, &m, on_found_dp, &found, err);
     nlk_msg_done(&m);
-    return r ? r : found.owned;
+    if (!r)
+        r = found.owned;
+    // Megaflows that nobody here knows would go on forwarding by rules that are no more.
+    return r ? r : kdp_flow_flush(k, err);
 }
 
 int kdp_open(const struct kdp_config *config, struct datapath **ret_dp, struct err *err)

@@ -10,6 +10,8 @@
 #include "lib/base/str.h"
 #include "lib/flow/text.h"
 
+#define OFP_PORTS_END 0xff00 // reserved numbers follow
+
 static enum conf_iface_kind iface_kind(const char *type, bool local)
 {
     if (local || !strcmp(type, "internal"))
@@ -35,6 +37,8 @@ static void read_iface(const struct db *db, const struct replica_row *row, const
     c->kind = iface_kind(c->type, c->local);
     c->peer = replica_map(row, db->Interface_options, "peer", "");
     c->ofport_request = (uint16_t)replica_int(row, db->Interface_ofport_request, 0);
+    int64_t last = replica_int(row, db->Interface_ofport, 0);
+    c->ofport_last = last > 0 && last < OFP_PORTS_END ? (uint16_t)last : 0;
     c->mtu_request = (uint32_t)replica_int(row, db->Interface_mtu_request, 0);
     c->has_mac = read_mac(replica_string(row, db->Interface_mac, ""), &c->mac);
 }
@@ -130,10 +134,19 @@ static void read_controllers(const struct db *db, struct conf_bridge *c)
     }
 }
 
-// New ports are numbered in this order, so that what a person adds in one command gets numbers as one would expect: the
-// database's own order is by random UUIDs.
-static int by_name(const void *a, const void *b)
+static bool has_number(const struct conf_port *port)
 {
+    return port->n_ifaces && port->ifaces[0].ofport_last;
+}
+
+// Ports are numbered in this order: those that had a number first, which they keep over a restart, then by name, so that
+// what a person adds in one command gets numbers as one would expect. The database's own order is by random UUIDs.
+static int by_number_and_name(const void *a, const void *b)
+{
+    bool old_a = has_number(a), old_b = has_number(b);
+
+    if (old_a != old_b)
+        return old_a ? -1 : 1;
     return strverscmp(((const struct conf_port *)a)->name, ((const struct conf_port *)b)->name);
 }
 
@@ -159,7 +172,7 @@ static void read_bridge(const struct db *db, const struct replica_row *row, stru
         if (port)
             read_port(db, port, c->name, &c->ports[c->n_ports++]);
     }
-    qsort(c->ports, c->n_ports, sizeof c->ports[0], by_name);
+    qsort(c->ports, c->n_ports, sizeof c->ports[0], by_number_and_name);
 }
 
 void conf_read(const struct db *db, struct conf *ret)

@@ -21,6 +21,7 @@ struct conf_iface {
     enum conf_iface_kind kind;
     bool local; // the bridge's own port
     uint16_t ofport_request; // 0: none
+    uint16_t ofport_last; // that it has or had, perhaps under an earlier process; 0: none
     uint32_t mtu_request; // 0: none
     bool has_mac;
     struct eth_addr mac;

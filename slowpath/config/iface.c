@@ -92,6 +92,8 @@ static void choose_port(struct iface *iface, const struct conf_iface *conf)
             log_info("bridge %s: OpenFlow port %u, requested by %s, belongs to %s", iface->bridge->name, wanted,
                      iface->name, holder->name);
     }
+    if (!iface->ofp_port && conf->ofport_last && !bridge_iface_by_port(iface->bridge, conf->ofport_last))
+        iface->ofp_port = conf->ofport_last;
     if (!iface->ofp_port)
         iface->ofp_port = free_port(iface->bridge);
 }

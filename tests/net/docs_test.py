@@ -4,6 +4,8 @@
 import os
 import re
 
+from wait import wait_until
+
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -37,3 +39,21 @@ def test_files_that_the_documents_name_are_there():
     for page in pages:
         for target in re.findall(r'\]\(([^)#:]+)\)', read(page)):
             assert os.path.exists(os.path.join(TREE, os.path.dirname(page), target)), f'{page} names {target}'
+
+
+def test_flows_are_saved_and_restored_as_the_page_says(net, daemons, tmp_path):
+    page = read('docs/operations.md')
+    save, restart, restore = re.search(r'restore them:\n\n((?:    .*\n)+)', page).group(1).split('\n')[:3]
+    assert restart.strip() == 'systemctl restart sluiced'
+    d = daemons(namespace=net.namespace('sw'))
+    d.vsctl('add-br', 'br0', '--', 'set', 'bridge', 'br0', 'datapath_type=netdev')
+    d.ofctl('add-flow', 'br0', 'priority=10,udp,tp_dst=53,actions=mod_nw_tos:32,NORMAL')
+    d.ofctl('add-flow', 'br0', 'table=1,priority=5,dl_vlan=7,actions=strip_vlan,output:1')
+    before = d.ofctl('--no-stats', 'dump-flows', 'br0')
+    assert before.count('actions=') == 3
+    d.tool('bash', '-ec', save, cwd=tmp_path)
+    d.kill()
+    d.start_sluiced()
+    wait_until(lambda: d.ofctl('--no-stats', 'dump-flows', 'br0').count('actions=') == 1, what='the bridge as it begins')
+    d.tool('bash', '-ec', restore, cwd=tmp_path)
+    assert sorted(d.ofctl('--no-stats', 'dump-flows', 'br0').splitlines()) == sorted(before.splitlines())

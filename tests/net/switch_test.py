@@ -189,8 +189,15 @@ def test_tcp_with_offloads_on(net, daemons):
 def test_restart_keeps_the_configuration(net, daemons):
     d, h1, h2 = two_hosts(net, daemons)
     h1.ping('10.0.0.2')
+    # A number that nobody asks for any more is kept, and not given to a port that comes in between.
+    d.vsctl('set', 'interface', 'p2', 'ofport_request=7')
+    d.vsctl('del-port', 'p1', '--', 'clear', 'interface', 'p2', 'ofport_request')
+    assert d.vsctl('get', 'interface', 'p2', 'ofport').strip() == '7'
     d.kill()
+    d.vsctl('--no-wait', 'add-port', 'br0', 'p1', '--', 'set', 'interface', 'p1', 'ofport_request=7')
     d.start_sluiced()
+    wait_until(lambda: d.vsctl('get', 'interface', 'p1', 'ofport').strip() == '1', what='a number for p1')
+    assert d.vsctl('get', 'interface', 'p2', 'ofport').strip() == '7'
     d.vsctl('set', 'open_vswitch', '.', 'external_ids:again=1')
     h1.ping('10.0.0.2')
 

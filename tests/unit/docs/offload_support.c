@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The support matrix, from the tables that the tiers themselves answer probe() with. Without arguments it is printed;
-// with a FILE, FILE is compared with it. For the simulated NIC, which is at hand, each row is tried: a rule that its
-// check lets pass and the NIC refuses is told apart, as it would be by `sluice offload explain`.
+// The support matrix, from the tables that the tiers themselves answer probe() with. Without
+// arguments it is printed; with a FILE, FILE is compared with it. For the simulated NIC, which is
+// at hand, each row is tried: a rule that its check lets pass and the NIC refuses is told apart, as
+// it would be by `sluice offload explain`.
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <stdio.h>
@@ -25,16 +26,21 @@ struct nic {
 static const char head[] =
     "# What can be offloaded\n"
     "\n"
-    "Made from the tables of the tiers by `build/tests/unit/docs/offload_support`, and checked against them by the unit\n"
-    "tests; not to be edited. What a megaflow matches is what the flow tables looked at on its way: `sluice flows` shows\n"
+    "Made from the tables of the tiers by `build/tests/unit/docs/offload_support`, and checked "
+    "against them by the unit\n"
+    "tests; not to be edited. What a megaflow matches is what the flow tables looked at on its "
+    "way: `sluice flows` shows\n"
     "it. Why one is not offloaded is what `sluice offload explain` says.\n"
     "\n"
     "| tier | what |\n"
     "| --- | --- |\n"
-    "| tc | a NIC through tc-flower. What is listed can be said to the kernel; a NIC or its driver may hold less, and says so |\n"
-    "| simulated | the NIC that is simulated in process; what it refuses as a NIC would is marked |\n"
+    "| tc | a NIC through tc-flower. What is listed can be said to the kernel; a NIC or its driver "
+    "may hold less, and says so |\n"
+    "| simulated | the NIC that is simulated in process; what it refuses as a NIC would is marked "
+    "|\n"
     "| kernel | the kernel module openvswitch.ko |\n"
-    "| softdp | the userspace datapath; tunnels, connection tracking and marks are always zero there |\n";
+    "| softdp | the userspace datapath; tunnels, connection tracking and marks are always zero "
+    "there |\n";
 
 // --- One row on the simulated NIC ---
 
@@ -73,7 +79,8 @@ static void satisfy(enum field_prereq prereq, struct flow_key *key)
     }
 }
 
-// A frame of the field from port 1, of which `field` is matched, or written where `set`, and that goes out of port 2.
+// A frame of the field from port 1, of which `field` is matched, or written where `set`, and that
+// goes out of port 2.
 static enum refusal_stage try(const struct nic *nic, const struct field *field, bool set)
 {
     struct flow value = {.key = {.in_port = 1}}, mask = {.key = {.in_port = UINT32_MAX}};
@@ -87,7 +94,8 @@ static enum refusal_stage try(const struct nic *nic, const struct field *field, 
     if (value.key.vlan[0].tci)
         mask.key.vlan[0].tci |= htons(VLAN_PRESENT);
     if (value.key.eth_type == htons(ETH_P_IP) || value.key.eth_type == htons(ETH_P_IPV6))
-        mask.key.ip_frag = FLOW_FRAG_ANY | FLOW_FRAG_LATER; // no fragment, as the parser always looks
+        mask.key.ip_frag =
+            FLOW_FRAG_ANY | FLOW_FRAG_LATER; // no fragment, as the parser always looks
     if (set) {
         struct act *a = act_list_add(&desc.actions, ACT_SET);
 
@@ -114,16 +122,20 @@ static enum refusal_stage try(const struct nic *nic, const struct field *field, 
 
 // --- The document ---
 
-static const char *said(const struct nic *nic, int tier, const struct field *field, bool set, const char *yes)
+static const char *said(const struct nic *nic, int tier, const struct field *field, bool set,
+                        const char *yes)
 {
     enum refusal_stage stage = tier == SIMULATED ? try(nic, field, set) : REFUSAL_NONE;
 
     return stage == REFUSAL_NONE ? yes : stage == REFUSAL_CHECK ? "" : "refused by the NIC";
 }
 
-static void write_fields(FILE *out, const struct nic *nic, const struct tier_caps caps[N_TIERS], bool set)
+static void write_fields(FILE *out, const struct nic *nic, const struct tier_caps caps[N_TIERS],
+                         bool set)
 {
-    fprintf(out, "\n## %s\n\n| field | tc | simulated | kernel | softdp |\n| --- | --- | --- | --- | --- |\n",
+    fprintf(out,
+            "\n## %s\n\n| field | tc | simulated | kernel | softdp |\n| --- | --- | --- | --- | "
+            "--- |\n",
             set ? "Rewrites" : "Matches");
     for (enum field_id id = 0; id < FIELD_PIPELINE_FIRST; id++) {
         const struct field *field = field_by_id(id);
@@ -149,7 +161,8 @@ static void write_fields(FILE *out, const struct nic *nic, const struct tier_cap
 
 static void write_actions(FILE *out, const struct tier_caps caps[N_TIERS])
 {
-    fprintf(out, "\n## Actions\n\n| action | tc | simulated | kernel | softdp |\n| --- | --- | --- | --- | --- |\n");
+    fprintf(out, "\n## Actions\n\n| action | tc | simulated | kernel | softdp |\n| --- | --- | --- "
+                 "| --- | --- |\n");
     for (enum act_type type = 0; type < ACT_COUNT; type++) {
         bool any = false;
 
@@ -201,7 +214,10 @@ static int compare(const char *path, const char *text)
         fclose(file);
     if (got == n && !memcmp(there, text, n))
         return 0;
-    fprintf(stderr, "%s is not what the code says; make it anew:\n    build/tests/unit/docs/offload_support >%s\n", path, path);
+    fprintf(stderr,
+            "%s is not what the code says; make it anew:\n    "
+            "build/tests/unit/docs/offload_support >%s\n",
+            path, path);
     return 1;
 }
 
@@ -211,12 +227,14 @@ int main(int argc, char *argv[])
     struct nic nic = {0};
     AUTO_ERR(err);
 
-    if (nicsim_inproc_open(&config, &nic.tier, &err) || nic.tier->ops->channel_open(nic.tier, &nic.channel, &err)) {
+    if (nicsim_inproc_open(&config, &nic.tier, &err) ||
+        nic.tier->ops->channel_open(nic.tier, &nic.channel, &err)) {
         fprintf(stderr, "%s\n", err_text(&err));
         return 1;
     }
     for (dp_port_t port = 1; port <= 2; port++)
-        nic.tier->ops->port_attach(nic.tier, &(struct tier_port){.dp_port = port, .name = "port"}, &err);
+        nic.tier->ops->port_attach(nic.tier, &(struct tier_port){.dp_port = port, .name = "port"},
+                                   &err);
     AUTO_FREE char *text = make_document(&nic);
     nic.tier->ops->channel_close(nic.channel);
     nic.tier->ops->close(nic.tier, false);
