@@ -102,8 +102,10 @@ class Switch:
         return offered, got / seconds, (self.cpu() - cpu) * 1e6 / max(1, got)
 
     def clear(self):
-        self.appctl('dpctl/del-flows')
-        wait_until(lambda: self.flows() == 0, what='empty flow table')
+        def empty():  # packets that still wait in queues set up flows anew
+            self.appctl('dpctl/del-flows')
+            return self.flows() == 0
+        wait_until(empty, what='empty flow table', interval=0.3)
         self.appctl('upcall/set-flow-limit', '1000000')
 
     def close(self):
