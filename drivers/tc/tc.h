@@ -7,7 +7,11 @@
 //   filter.c  whole messages, and what the kernel answers
 //   slots.c   which priority and handle a filter gets
 //   port.c    which devices are ports of a switching NIC, and their ingress qdisc
-//   tier.c    the contract (lib/contract/tier.h)
+//   tier.c    the contract (lib/contract/tier.h): ports, what can be held, channels
+//   apply.c   operations: filters added and deleted in batches
+//   counters.c  readings, superseded filters' last ones among them
+//   sweep.c   what is in the kernel, whoever put it there
+//   culprit.c which field or action a driver's sentence speaks of
 //
 // Priorities. The same match twice in one priority is EEXIST, and replacing a filter drops its counters unread. So each
 // ethertype owns a *ladder* of priorities. A new filter enters at the bottom rung; a changed one enters the rung above
