@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@
 #include "ovsdb/schema/parser.h"
 #include "ovsdb/server/transaction.h"
 
-enum { COMPACT_MIN = 10 * 1024 * 1024, COMPACT_GROWTH = 4 };
+enum { COMPACT_MIN = 10 * 1024 * 1024, COMPACT_GROWTH = 4, MAX_LINKS = 16 };
 
 struct ovsdb_storage {
     struct ovsdb_log *log;
@@ -292,8 +293,29 @@ const char *ovsdb_storage_path(const struct ovsdb_storage *storage)
     return ovsdb_log_path(storage->log);
 }
 
-int ovsdb_file_create(const char *path, const char *schema_text, size_t schema_len, struct err *err)
+// The file that symbolic links lead to, which need not exist: Debian's conf.db is a link from the start.
+static char *follow_links(const char *path)
 {
+    char *at = xstrdup(path);
+    char target[PATH_MAX];
+    ssize_t n;
+
+    for (int links = 0; links < MAX_LINKS && (n = readlink(at, target, sizeof target - 1)) > 0; links++) {
+        const char *slash = strrchr(at, '/');
+
+        target[n] = '\0';
+        char *next = *target == '/' || !slash
+                         ? xstrdup(target)
+                         : xasprintf("%.*s/%s", (int)(slash - at), at, target);
+        free(at);
+        at = next;
+    }
+    return at;
+}
+
+int ovsdb_file_create(const char *name, const char *schema_text, size_t schema_len, struct err *err)
+{
+    AUTO_FREE char *path = follow_links(name);
     struct ovsdb_schema *schema;
     struct ovsdb_log *log;
     size_t size;

@@ -25,7 +25,8 @@ struct ovsdb_file_report {
 };
 void ovsdb_file_report_done(struct ovsdb_file_report *report);
 
-// Creates 'path' with this schema text as its only record. -EEXIST if there is such a file.
+// Creates 'path', or what it is a symbolic link to, with this schema text as its only record.
+// -EEXIST if there is such a file.
 int ovsdb_file_create(const char *path, const char *schema_text, size_t schema_len,
                       struct err *err);
 // Locks and loads the file; commits are written to it from then on. A tail that isn't whole is left

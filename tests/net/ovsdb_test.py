@@ -373,6 +373,19 @@ def test_we_read_their_file_and_they_ours(daemons, their_server):
                    'external_ids').strip() == '{b="2", c="3"}'
 
 
+@pytest.mark.parametrize('relative', [False, True])
+def test_a_missing_file_that_links_lead_to(daemons, tmp_path, relative):
+    """As Debian has it: conf.db is a link into another folder, and the file isn't there yet."""
+    d = daemons(start=False)
+    target = tmp_path / 'conf.db'
+    os.symlink(os.path.relpath(target, d.rundir) if relative else target, d.database)
+    os.symlink(tmp_path / '.conf.db.~lock~', os.path.join(d.rundir, '.conf.db.~lock~'))
+    d.start_ovsdb()
+    d.vsctl('--no-wait', 'add-br', 'br0')
+    assert os.path.islink(d.database) and not os.path.islink(target)
+    assert netns.run('ovsdb-tool', 'db-name', target).strip() == 'Open_vSwitch'
+
+
 def test_kill_and_torn_tail(db):
     vsctl(db, 'add-br', 'br0')
     size = os.path.getsize(db.database)
