@@ -2,8 +2,8 @@
 // Operations on megaflows in the NIC: batches of filters added and deleted. See tc.h for the ladder of priorities.
 //
 // A change adds the new filter on a better rung; the old one gets nothing from then on and stays to be read (counters.c). From
-// the upper half of the ladder a megaflow that is quiet goes back to the bottom, and from the top any does: the new filter
-// enters below, then those above go, in the order in which they stopped taking packets, so that none of them takes any again.
+// the top a megaflow goes back to the bottom: the new filter enters below, then those above go, in the order in which they
+// stopped taking packets, so that none of them takes any again.
 //
 // Thread: the channel's. A flow's filters are changed by one thread at a time, because the caller keeps order per UFID; the
 // lock is held while messages are built and results are filed, not between.
@@ -13,9 +13,6 @@
 #include "drivers/tc/internal.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
-
-#define QUIET_MS 3000 // no packets for this long: a megaflow is quiet. More than any NIC's counter cache is old
-#define FRESH_MS 2500 // … as far as a reading says that is not older than this
 
 // One filter that an operation deletes.
 struct deletion {
@@ -142,16 +139,11 @@ static void delete_filter(struct tc_channel *c, struct pending *p, const struct 
     nlk_msg_done(&m);
 }
 
-static bool is_quiet(const struct tc_flow *f, int64_t now)
-{
-    return now - f->read_at < FRESH_MS * NSEC_PER_MSEC && now - f->moved_at > QUIET_MS * NSEC_PER_MSEC;
-}
-
 static void start_modify(struct tc_channel *c, struct pending *p)
 {
     struct tc_flow *f = p->flow;
 
-    p->descends = f->now.rung == TC_RUNGS - 1 || (f->now.rung >= TC_RUNGS / 2 && is_quiet(f, p->before));
+    p->descends = f->now.rung == TC_RUNGS - 1;
     for (unsigned i = 0; p->descends && i < f->n_old; i++) {
         if (f->old[i].copy.rung == 0) // in the way of the new one
             delete_filter(c, p, &f->old[i].copy.id, true, ignore);
@@ -232,18 +224,15 @@ static void forget_old(struct tc_flow *f, uint32_t handle)
 static void finish_modify(struct pending *p)
 {
     struct tc_flow *f = p->flow;
-    int64_t now = clock_now();
 
     if (p->descends) {
         file_last(p);
     } else {
         f->old[f->n_old].copy = f->now;
-        f->old[f->n_old++].since = now;
+        f->old[f->n_old++].since = clock_now();
         p->op->counters_late = true;
     }
     f->now = p->fresh;
-    f->packets = 0;
-    f->moved_at = now;
     p->op->handle = tc_handle(&f->now.id);
 }
 

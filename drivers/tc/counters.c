@@ -86,14 +86,6 @@ static void take_out(struct tc_flow *f, uint32_t handle)
     }
 }
 
-static void file_now(struct tc_flow *f, const struct reading *r)
-{
-    f->read_at = clock_now();
-    if (r->stats.packets > f->packets)
-        f->moved_at = f->read_at;
-    f->packets = r->stats.packets;
-}
-
 // Another program deleted the filter. What was superseded by it must not take packets again.
 static void file_lost(struct tc_channel *c, struct tc_flow *f)
 {
@@ -114,9 +106,7 @@ static void file(struct tc_channel *c, struct reading *r)
     bool present = f && tc_handle(&f->now.id) == r->req->handle;
 
     r->settled = r->old && (r->settled || r->error == -ENOENT);
-    if (present && !r->error)
-        file_now(f, r);
-    else if (present && r->error == -ENOENT)
+    if (present && r->error == -ENOENT)
         file_lost(c, f);
     if (!r->settled)
         return;

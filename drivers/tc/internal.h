@@ -128,8 +128,6 @@ struct tc_flow {
         struct tc_copy copy;
         int64_t since; // clock_now()
     } old[TC_RUNGS];
-    uint64_t packets; // of `now`, at the last reading
-    int64_t read_at, moved_at; // clock_now(): last reading, last reading that showed more packets
 };
 struct tc_tier {
     struct tier tier;

@@ -16,8 +16,8 @@
 // Priorities. The same match twice in one priority is EEXIST, and replacing a filter drops its counters unread. So each
 // ethertype owns a *ladder* of priorities. A new filter enters at the bottom rung; a changed one enters the rung above
 // (better), so that the old one gets no packet from then on, is read when the NIC's counter cache has caught up, and
-// is then deleted: nothing is lost or counted twice. From the top rung it goes back to the bottom while it is quiet; if a
-// change comes first, it goes back under traffic, and what that may cost is reported.
+// is then deleted: nothing is lost or counted twice. From the top rung it goes back to the bottom, and what that may cost
+// is reported.
 #pragma once
 
 #include "lib/contract/tier.h"

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "drivers/tc/internal.h"
-#include "lib/base/clock.h"
 #include "lib/base/hash.h"
 #include "lib/base/mem.h"
 
@@ -95,7 +94,6 @@ struct tc_flow *tc_flow_add(struct tc_tier *t, const struct flow_desc *d, const 
     f->ufid = d->ufid;
     f->dp_port = d->key.in_port;
     f->now = *copy;
-    f->moved_at = clock_now();
     f->mask = find_mask(t, f->dp_port, copy->id.protocol, &d->mask);
     if (!f->mask) {
         f->mask = NEW(struct tc_mask);

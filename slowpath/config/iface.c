@@ -43,8 +43,9 @@ static void leave_datapath(struct iface *iface)
 
     if (iface->dp_port == DP_PORT_NONE)
         return;
-    if (iface->bridge->stack->backer && // else the datapath is closed, or outlives us with its ports
-        backer_port_del(iface->bridge->stack->backer, iface->dp_port, &err))
+    struct backer *backer = iface->bridge->stack->backer; // NULL: closed, or outlives us with its ports
+    int r = backer ? backer_port_del(backer, iface->dp_port, &err) : 0;
+    if (r && r != -ENOENT) // the kernel takes a device that goes out of its datapath by itself
         log_warn("bridge %s: removing %s: %s", iface->bridge->name, iface->name, err_text(&err));
     iface->dp_port = DP_PORT_NONE;
 }

@@ -163,6 +163,24 @@ class Switch:
     def connect(self):
         self.ctl = Control(self.d.rundir)
 
+    def unplug(self):
+        netns.run('rmmod', 'nicsim')
+
+    def plug(self):
+        netns.run('insmod', os.environ['NICSIM_KO'], 'vfs=3')
+        self.nic.mode('switchdev')
+        self.nic.devices_up()
+        macs = []
+        for number, space in enumerate((self.h0, self.h1)):
+            device = f'nic0vf{number}'
+            netns.run('ip', 'link', 'set', device, 'netns', space.name)
+            space.set_address(device, f'10.0.0.{number + 1}/24')
+            space.run('sysctl', '-qw', f'net.ipv6.conf.{device}.disable_ipv6=1')
+            space.run('ip', 'link', 'set', device, 'up')
+            macs.append(space.mac(device))
+        for number, space in enumerate((self.h0, self.h1)):
+            space.run('ip', 'neigh', 'replace', f'10.0.0.{2 - number}', 'lladdr', macs[1 - number], 'dev', f'nic0vf{number}')
+
     def rules(self, *lines):
         """These rules and no others; all counters start anew."""
         self.d.ofctl('del-flows', 'br0')
