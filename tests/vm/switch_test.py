@@ -5,7 +5,7 @@ import modules
 import pytest
 
 
-@pytest.mark.parametrize('kernel', ['debian', 'debian-6.12', 'test'])
+@pytest.mark.parametrize('kernel', ['debian', 'test'])
 def test_switch(vm, kernel):
     module = modules.build('drivers/nicsim/module', kernel)
     vm.pytest('switch_test.py', kernel=kernel, env={'NICSIM_KO': module}, timeout=900)
